@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session is one migration, seen from one side. It owns threads of its own; the caller waits on one descriptor and
+ * dispatches, or calls _run. Callbacks come from _dispatch and _run only, on the caller's thread.
+ */
+#ifndef VFIOMIG_SESSION_H
+#define VFIOMIG_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vfiomig/device.h>
+#include <vfiomig/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+	VFIOMIG_LANES_MAX = 64,
+	VFIOMIG_SLOTS_MIN = 2,
+	VFIOMIG_SLOTS_MAX = 65536,
+	VFIOMIG_SLOT_BYTES_MIN = 65536,
+	VFIOMIG_SLOT_BYTES_MAX = 64 << 20,
+};
+
+enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
+enum vfiomig_transport { VFIOMIG_TRANSPORT_AUTO = 0, VFIOMIG_TRANSPORT_RDMA = 1, VFIOMIG_TRANSPORT_TCP = 2 };
+enum vfiomig_loader { VFIOMIG_LOADER_AUTO = 0, VFIOMIG_LOADER_URING = 1, VFIOMIG_LOADER_WRITE = 2 };
+enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 1 };
+enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG_INFO, VFIOMIG_LOG_DEBUG };
+
+/* Flags of struct vfiomig_options. */
+enum {
+	VFIOMIG_NO_PLATFORM = 1,     /* there is no VMM: iterables are done and the platform is ready from the start */
+	VFIOMIG_EXTERNAL_COMMIT = 2, /* reserved: refused with -ENOTSUP in this version */
+};
+
+struct vfiomig_session;
+struct vfiomig_listener;
+
+/* Zero every field that you do not set: zero is the default of each. */
+struct vfiomig_options {
+	size_t size;			    /* sizeof(struct vfiomig_options) of the caller */
+	const char *peer;		    /* source: HOST:PORT, [V6]:PORT of the destination; copied */
+	const char *bind;		    /* source: local address of control and lanes; NULL: the kernel's choice; copied */
+	struct vfiomig_listener *listener;  /* destination: where the source will come; stays the caller's, outlives it */
+	enum vfiomig_transport transport;
+	enum vfiomig_loader loader;	    /* destination */
+	enum vfiomig_integrity integrity;   /* source decides */
+	enum vfiomig_gate gate;
+	unsigned lanes;			    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
+	unsigned slots;			    /* per device; the smaller of both sides counts; 0: the default */
+	size_t slot_bytes;		    /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
+	unsigned peer_timeout_ms;	    /* silence after which the peer counts as dead; 0: 1000 */
+	unsigned flags;
+	void *context;			    /* handed to the callbacks */
+	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
+	void (*progress)(void *context);    /* at most ten times a second; look at _stats */
+};
+
+struct vfiomig_lane_stats {
+	uint64_t packets, bytes; /* source: sent; destination: received */
+};
+
+struct vfiomig_device_stats {
+	uint64_t packets, bytes;  /* so far; the bytes include the config state */
+	uint64_t expected_bytes;  /* of the stream, an estimate */
+	enum vfiomig_state state; /* as last reported by the device's own thread */
+	bool gate;		  /* this device's config load is gated */
+	unsigned order;		  /* 1 for the first device of this side whose stream was complete, ...; 0: not yet */
+	uint64_t slot_wait_us;	  /* source: the reader waited for a free slot; destination: the loader waited for data */
+};
+
+struct vfiomig_stats {
+	size_t size; /* sizeof(struct vfiomig_stats) of the caller; set it before the call */
+	unsigned devices, lanes;
+	char phase[16];		   /* "AGREE", ... */
+	const char *transport;	   /* "rdma", "tcp" or "" while not decided; static */
+	char transport_reason[160]; /* why that one was taken */
+	const char *loader;	   /* destination: "uring" or "write", "" otherwise; static */
+	const char *integrity;	   /* "crc32c" or "none" */
+	bool gate;		   /* any device is gated */
+	uint64_t bytes;
+	uint64_t elapsed_us;	   /* since the first packet */
+	uint64_t downtime_us;	   /* source: from the first device's leaving its running state until DONE; 0: not yet */
+	unsigned slots;
+	size_t slot_bytes;
+	uint64_t arena_bytes;
+	struct vfiomig_lane_stats lane[VFIOMIG_LANES_MAX];
+	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
+};
+
+/* How it ended. */
+struct vfiomig_result {
+	struct vfiomig_error error; /* code VFIOMIG_OK and an empty text on success */
+	char source_state[16];	    /* "running", "stopped", "retired", "stuck", "unknown" */
+	char destination_state[16]; /* "running", "reset", "untouched", "degraded", "unknown" */
+};
+
+/*
+ * Listen on @address, HOST:PORT or [V6]:PORT or :PORT (port 0: any free one). One port number serves control, TCP lanes and
+ * rdma_cm. *@out is the caller's to close. Errors: -EINVAL (VFIOMIG_USAGE), -EADDRINUSE and other errnos of
+ * socket, bind and listen (VFIOMIG_PREFLIGHT).
+ */
+int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);
+/* "ADDRESS:PORT" as bound. */
+const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
+void vfiomig_listener_close(struct vfiomig_listener *listener);
+
+/* *@out is the caller's to close. -EINVAL: an option is out of range (VFIOMIG_USAGE); -ENOMEM. */
+int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
+			   struct vfiomig_error *err);
+
+/* Before _start. The device stays the caller's and must outlive the session. -E2BIG: more than 64; -EBUSY: started. */
+int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device, struct vfiomig_error *err);
+
+/* Create the threads and begin. -EINVAL: no device; -EBUSY: started already; -EAGAIN: no thread to be had. */
+int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err);
+
+/* Readable when _dispatch has something to do. Stays the session's. */
+int vfiomig_session_fd(const struct vfiomig_session *session);
+
+/* Run pending callbacks. Returns 1 once the session has ended and all its threads are idle, 0 before. */
+int vfiomig_session_dispatch(struct vfiomig_session *session);
+
+/* _start, then _dispatch until the end, then _result. Returns the result's code. */
+enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
+
+/* End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too. */
+void vfiomig_session_cancel(struct vfiomig_session *session);
+
+/* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
+void vfiomig_session_iterables_done(struct vfiomig_session *session);
+void vfiomig_session_platform_ready(struct vfiomig_session *session);
+
+/* A snapshot. -EINVAL: stats->size is not known. */
+int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);
+
+/* -EBUSY: it has not ended. */
+int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_result *result);
+
+/* Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. */
+void vfiomig_session_close(struct vfiomig_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

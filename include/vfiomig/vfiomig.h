@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything public. */
+#ifndef VFIOMIG_H
+#define VFIOMIG_H
+
+#include <vfiomig/device.h>
+#include <vfiomig/error.h>
+#include <vfiomig/host.h>
+#include <vfiomig/session.h>
+
+/* "MAJOR.MINOR.PATCH" of the library that runs. */
+const char *vfiomig_version(void);
+
+#endif
