@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writes a device's stream into its resuming data_fd, in order. The kernel punts each io_uring write on such a
- * descriptor to unordered workers, so at most one vectored write, or one chain of linked ones, is in flight per device;
- * a short write is continued where it stopped. Owned by the device's thread; one ring per loader.
+ * descriptor to unordered workers, so one write is in flight per device, of as many neighbouring pieces as lie
+ * contiguous in memory; a short write is continued where it stopped. Owned by the device's thread, which has SIGPIPE
+ * blocked or ignored; one ring per loader.
  */
 #ifndef IO_LOADER_H
 #define IO_LOADER_H
@@ -20,16 +21,17 @@ struct loader;
 
 struct loader_config {
 	enum vfiomig_loader kind; /* AUTO: io_uring where the kernel has it and allows it, else write(2) */
-	int fd;			  /* resuming data_fd; the device's */
-	int cancel_fd;		  /* readable: give up; the session's */
+	int fd;                   /* resuming data_fd; the device's, its position the loader's until close */
+	int cancel_fd;            /* readable: give up; the session's */
 	struct explain explain;
-	bool split;		  /* may a piece be split over several writes? false for devices of a few hundred bytes */
+	bool split; /* may a piece be split over several writes? false for devices of a few hundred bytes */
 };
 
 /*
  * Returns 0 and sets *@out, the caller's to close, or
  *   -ENOSYS, -EPERM (VFIOMIG_PREFLIGHT)  URING was asked for and is absent or forbidden
- *   -ENOMEM
+ *   any other (VFIOMIG_PREFLIGHT)        URING was asked for and a limit (memory, descriptors) was met
+ *   -ENOMEM (VFIOMIG_INTERNAL)
  * Nothing is allocated later.
  */
 int loader_open(struct loader **out, const struct loader_config *config, struct vfiomig_error *err);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* See report.h. */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "terminal.h"
+
+struct report_holder report_holder(const struct migration *migration, unsigned device)
+{
+	struct report_holder holder = { "nobody" };
+
+	if (migration->holds)
+		snprintf(holder.text, sizeof(holder.text), "process %ld", (long)getpid());
+	else if (transfer_spec_is_inherited(migration->transfer->specs[device]))
+		snprintf(holder.text, sizeof(holder.text), "caller");
+	return holder;
+}
+
+static json_t *integer(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+/* Text from a command line or a peer need not be UTF-8, and JSON takes nothing else. */
+static json_t *text_value(const char *text)
+{
+	json_t *value = json_string(text ? text : "");
+	char plain[sizeof(((struct vfiomig_error *)0)->text)];
+	size_t length = 0;
+
+	if (value)
+		return value;
+	for (; text[length] && length + 1 < sizeof(plain); length++)
+		plain[length] = text[length] & 0x80 ? '?' : text[length];
+	plain[length] = 0;
+	return json_string(plain);
+}
+
+static json_t *result_object(const struct vfiomig_result *result)
+{
+	const char *name = result->error.name[0] ? result->error.name : vfiomig_code_name(result->error.code);
+
+	return json_pack("{si so so ss ss}", "code", (int)result->error.code, "name", text_value(name), "message",
+	                 text_value(result->error.text), "source_state", result->source_state, "destination_state",
+	                 result->destination_state);
+}
+
+static json_t *lane_array(const struct vfiomig_stats *stats)
+{
+	json_t *lanes = json_array();
+
+	for (unsigned i = 0; i < stats->lanes && i < VFIOMIG_LANES_MAX; i++)
+		json_array_append_new(lanes, json_pack("{so so}", "packets", integer(stats->lane[i].packets), "bytes",
+		                                       integer(stats->lane[i].bytes)));
+	return lanes;
+}
+
+/* Without a session the device itself says where it stands; with none open there is nothing to say. */
+static const char *state_of(const struct migration *migration, unsigned i)
+{
+	if (i < migration->stats.devices)
+		return vfiomig_state_name(migration->stats.device[i].state);
+	return migration->devices[i] ? vfiomig_state_name(vfiomig_device_state(migration->devices[i])) : "";
+}
+
+static json_t *device_object(const struct migration *migration, unsigned i)
+{
+	const struct vfiomig_device_stats *device = &migration->stats.device[i];
+	const char *name = migration->devices[i] ? vfiomig_device_name(migration->devices[i]) : "";
+	struct report_holder holder = report_holder(migration, i);
+
+	return json_pack("{so so so so ss ss ss so so}", "name", text_value(name), "spec",
+	                 text_value(migration->transfer->specs[i]), "bytes", integer(device->bytes), "packets",
+	                 integer(device->packets), "state", state_of(migration, i), "gate", device->gate ? "on" : "off",
+	                 "held_by", holder.text, "order", integer(device->order), "slot_wait_us",
+	                 integer(device->slot_wait_us));
+}
+
+static json_t *device_array(const struct migration *migration)
+{
+	json_t *devices = json_array();
+
+	for (unsigned i = 0; i < migration->transfer->devices; i++)
+		json_array_append_new(devices, device_object(migration, i));
+	return devices;
+}
+
+json_t *report_build(const struct migration *migration, const char *command)
+{
+	const struct vfiomig_stats *stats = &migration->stats;
+
+	return json_pack("{ss ss so so so so ss so sf so so so so ss sb so so so}", "schema", "rdma-vfiomig/1",
+	                 "command", command, "result", result_object(&migration->result), "transport",
+	                 text_value(stats->transport), "transport_reason", text_value(stats->transport_reason), "lanes",
+	                 lane_array(stats), "gate", stats->gate ? "on" : "off", "bytes", integer(stats->bytes),
+	                 "seconds", (double)stats->elapsed_us / 1e6, "downtime_us", integer(stats->downtime_us),
+	                 "devices", device_array(migration), "loader", text_value(stats->loader), "integrity",
+	                 text_value(stats->integrity), "payload", "clear", "insecure", migration->insecure, "slots",
+	                 integer(stats->slots), "slot_bytes", integer(stats->slot_bytes), "arena_bytes",
+	                 integer(stats->arena_bytes));
+}
+
+int report_print(json_t *object)
+{
+	char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
+	int failed = !text || puts(text) < 0 || fflush(stdout);
+
+	free(text);
+	json_decref(object);
+	if (failed)
+		terminal_say("the result could not be written to stdout");
+	return failed ? -EIO : 0;
+}

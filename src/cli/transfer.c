@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* See transfer.h. */
+#include "transfer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+
+enum {
+	KEY_TRANSPORT = TRANSFER_KEY_FIRST,
+	KEY_GATE,
+	KEY_SLOTS,
+	KEY_SLOT_BYTES,
+	KEY_PEER_TIMEOUT,
+	KEY_JSON,
+};
+
+enum { GROUP_COMMON = 2, GROUP_OUTPUT };
+
+static const struct argp_option options[] = {
+	{ "device", 'd', "SPEC", 0, "A device to migrate; give it once per device", GROUP_COMMON },
+	{ "transport", KEY_TRANSPORT, "auto|rdma|tcp", 0,
+	  "What carries the packets. auto takes RDMA where an RDMA device reaches the peer, else TCP, and says why",
+	  GROUP_COMMON },
+	{ "config-after-iter", KEY_GATE, "auto|on|off", 0,
+	  "The gate: load a device's config state only after all state of all devices. auto is on for ARM64; on at "
+	  "either "
+	  "side is on for both",
+	  GROUP_COMMON },
+	{ "slots", KEY_SLOTS, "N", 0,
+	  "Packets per device that may be on their way, 2 to 65536; the smaller side counts", GROUP_COMMON },
+	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "Payload of a packet, 64K to 64M (1M); the smaller side counts",
+	  GROUP_COMMON },
+	{ "peer-timeout", KEY_PEER_TIMEOUT, "S", 0, "Seconds of silence after which the peer counts as dead (1)",
+	  GROUP_COMMON },
+	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
+	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
+	{ 0 },
+};
+
+static void add_device(struct argp_state *state, struct transfer_options *transfer, const char *spec)
+{
+	if (transfer->devices == VFIOMIG_DEVICES_MAX)
+		argp_error(state, "--device %s: at most %d devices go into one session", spec, VFIOMIG_DEVICES_MAX);
+	transfer->specs[transfer->devices++] = spec;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	static const struct option_word transports[] = {
+		{ "auto", VFIOMIG_TRANSPORT_AUTO },
+		{ "rdma", VFIOMIG_TRANSPORT_RDMA },
+		{ "tcp", VFIOMIG_TRANSPORT_TCP },
+		{ NULL, 0 },
+	};
+	struct transfer_options *transfer = state->input;
+
+	switch (key) {
+	case 'd':
+		add_device(state, transfer, arg);
+		return 0;
+	case KEY_TRANSPORT:
+		transfer->transport = (enum vfiomig_transport)option_choice(state, "transport", arg, transports);
+		return 0;
+	case KEY_GATE:
+		transfer->gate = (enum vfiomig_gate)option_choice(state, "config-after-iter", arg, option_gates);
+		return 0;
+	case KEY_SLOTS:
+		transfer->slots = (unsigned)option_number(state, "slots", arg, VFIOMIG_SLOTS_MIN, VFIOMIG_SLOTS_MAX);
+		return 0;
+	case KEY_SLOT_BYTES:
+		transfer->slot_bytes =
+			option_size(state, "slot-bytes", arg, VFIOMIG_SLOT_BYTES_MIN, VFIOMIG_SLOT_BYTES_MAX);
+		return 0;
+	case KEY_PEER_TIMEOUT:
+		transfer->peer_timeout_ms = option_seconds(state, "peer-timeout", arg);
+		return 0;
+	case KEY_JSON:
+		transfer->json = true;
+		return 0;
+	case 'v':
+		transfer->verbose = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!transfer->devices)
+			argp_error(state, "no device: say which one with --device SPEC");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp transfer_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+
+bool transfer_spec_is_vfio(const char *spec)
+{
+	return !strncmp(spec, "vfio:", 5);
+}
+
+bool transfer_spec_is_inherited(const char *spec)
+{
+	return !strncmp(spec, "vfio:fd=", 8);
+}
+
+struct vfiomig_options transfer_session_options(const struct transfer_options *transfer)
+{
+	struct vfiomig_options session = {
+		.size = sizeof(session),
+		.transport = transfer->transport,
+		.gate = transfer->gate,
+		.slots = transfer->slots,
+		.slot_bytes = transfer->slot_bytes,
+		.peer_timeout_ms = transfer->peer_timeout_ms,
+		.flags = VFIOMIG_NO_PLATFORM,
+	};
+
+	for (unsigned i = 0; i < transfer->devices; i++)
+		if (transfer_spec_is_inherited(transfer->specs[i]))
+			session.flags = 0;
+	return session;
+}
+
+static bool has_option(const char *spec, const char *option)
+{
+	size_t length = strlen(option);
+
+	for (const char *comma = strchr(spec, ','); comma; comma = strchr(comma + 1, ','))
+		if (!strncmp(comma + 1, option, length) && (!comma[1 + length] || comma[1 + length] == ','))
+			return true;
+	return false;
+}
+
+static bool is_gated(const struct transfer_options *transfer, const char *spec)
+{
+#ifdef __aarch64__
+	const bool automatic = true;
+#else
+	const bool automatic = false;
+#endif
+
+	if (has_option(spec, "gate=on") || has_option(spec, "gate=off"))
+		return has_option(spec, "gate=on");
+	return transfer->gate == VFIOMIG_GATE_AUTO ? automatic : transfer->gate == VFIOMIG_GATE_ON;
+}
+
+int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_error *err)
+{
+	for (unsigned i = 0; i < transfer->devices; i++) {
+		const char *spec = transfer->specs[i];
+
+		if (!transfer_spec_is_inherited(spec) || !is_gated(transfer, spec))
+			continue;
+		*err = (struct vfiomig_error){ .code = VFIOMIG_PREFLIGHT,
+			                       .errnum = ENOTSUP,
+			                       .name = "platform-needed" };
+		snprintf(err->text, sizeof(err->text),
+		         "%s belongs to a VMM, and until platform-ready can be signalled to this program its config "
+		         "load cannot "
+		         "be gated: use --config-after-iter off, or gate=off for this device",
+		         spec);
+		return -ENOTSUP;
+	}
+	return 0;
+}

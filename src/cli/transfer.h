@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The options that recv and send have in common, as a part that both commands' parsers take in (an argp child). */
+#ifndef CLI_TRANSFER_H
+#define CLI_TRANSFER_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vfiomig/vfiomig.h>
+
+/* Zero is the library's default, except for the words of the command line. */
+struct transfer_options {
+	const char *specs[VFIOMIG_DEVICES_MAX]; /* of the command line, or of whoever fills this in */
+	unsigned devices;
+	enum vfiomig_transport transport;
+	enum vfiomig_gate gate;
+	unsigned slots; /* per device */
+	size_t slot_bytes;
+	unsigned peer_timeout_ms;
+	bool json, verbose;
+};
+
+/* Its input is a struct transfer_options. Long options only take keys from TRANSFER_KEY_FIRST on: a parent stays below. */
+enum { TRANSFER_KEY_FIRST = 0x1000 };
+extern const struct argp transfer_argp;
+
+/* The options of a session, as far as they are common: the caller sets the role's own afterwards. */
+struct vfiomig_options transfer_session_options(const struct transfer_options *transfer);
+
+/* "vfio:..." and "vfio:fd=..."; the latter belong to whoever opened the descriptor. */
+bool transfer_spec_is_vfio(const char *spec);
+bool transfer_spec_is_inherited(const char *spec);
+
+/*
+ * Refuse what no session could end: a gated device of a VMM that cannot say here when its platform is ready.
+ * Returns 0, or -ENOTSUP with the reason (VFIOMIG_PREFLIGHT).
+ */
+int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_error *err);
+
+/* What the spec forms and their options are: the same text ends both commands' help. */
+#define TRANSFER_SPEC_HELP                                                                                           \
+	"SPEC names a device, with options after commas:\n"                                                          \
+	"  vfio:0000:3b:00.2   a PCI function bound to a VFIO driver that can migrate\n"                             \
+	"  vfio:UUID           a mediated device\n"                                                                  \
+	"  vfio:/sys/...       the same by sysfs path\n"                                                             \
+	"  vfio:fd=N           an open device descriptor that was inherited\n"                                       \
+	"  sim:bytes=64M,...   a simulated device, for trying things out\n"                                          \
+	"Every device takes name=WORD (the two sides' devices are matched by name, those without one by order) and " \
+	"gate=auto|on|off.\n"
+
+#endif

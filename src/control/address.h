@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Addresses as people write them. A name with addresses of both families gives the IPv4 one, and ":PORT" listens on all
+ * IPv4 addresses: so "--listen :4711" and "--to localhost:4711" find each other. For IPv6 write "[::]:4711".
+ */
+#ifndef CONTROL_ADDRESS_H
+#define CONTROL_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include <vfiomig/error.h>
+
+enum { ADDRESS_TEXT_BYTES = 80 };
+
+/*
+ * "HOST:PORT", "[V6]:PORT" and, where @passive, ":PORT" and port 0. May ask the resolver, and then waits for it.
+ *   -EINVAL (VFIOMIG_USAGE)  it cannot be read, or the name is not known; the sentence has the offending text
+ */
+int address_resolve(const char *text, bool passive, struct sockaddr_storage *out, socklen_t *out_bytes,
+                    struct vfiomig_error *err);
+
+/* An address without a port, as for --bind: "HOST", "V6" or "[V6]". Errors as above. */
+int address_resolve_host(const char *text, struct sockaddr_storage *out, socklen_t *out_bytes,
+                         struct vfiomig_error *err);
+
+/* "10.1.2.3:4711", "[fe80::1]:4711"; "an unknown address" where there is none. Returns @out. */
+const char *address_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES]);
+
+#endif

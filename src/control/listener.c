@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The port of a destination. It belongs to the caller, not to a session, so that it is bound (and found in use) before
+ * anything else is done, and outlives one migration for the next.
+ */
+#include "control/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "control/address.h"
+
+/* All lanes of a session may knock at once. */
+enum { LISTENER_BACKLOG = 2 * VFIOMIG_LANES_MAX };
+
+struct vfiomig_listener {
+	int fd; /* owned */
+	char address[ADDRESS_TEXT_BYTES];
+};
+
+static int listener_bind(int fd, const struct sockaddr_storage *address, socklen_t bytes)
+{
+	const int on = 1;
+
+	/* A destination that is started again must not wait for the last session's TIME_WAIT. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)address, bytes))
+		return -errno;
+	return listen(fd, LISTENER_BACKLOG) ? -errno : 0;
+}
+
+static int listener_refused(const char *text, int result, struct vfiomig_error *err)
+{
+	if (result == -EADDRINUSE)
+		return error_set(err, VFIOMIG_PREFLIGHT, EADDRINUSE, "address-in-use",
+		                 "cannot listen on '%s': another program has this port", text);
+	return error_set(err, VFIOMIG_PREFLIGHT, -result, "listen", "cannot listen on '%s': %s", text,
+	                 strerror(-result));
+}
+
+int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err)
+{
+	struct sockaddr_storage bound;
+	struct vfiomig_listener *listener;
+	socklen_t bytes;
+	int result;
+
+	*out = NULL;
+	result = address_resolve(address, true, &bound, &bytes, err);
+	if (result)
+		return result;
+	listener = calloc(1, sizeof(*listener));
+	if (!listener)
+		return listener_refused(address, -ENOMEM, err);
+	listener->fd = socket(bound.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	result = listener->fd < 0 ? -errno : listener_bind(listener->fd, &bound, bytes);
+	bytes = sizeof(bound);
+	if (result == 0 && getsockname(listener->fd, (struct sockaddr *)&bound, &bytes))
+		result = -errno;
+	if (result) {
+		vfiomig_listener_close(listener);
+		return listener_refused(address, result, err);
+	}
+	address_format(&bound, listener->address);
+	*out = listener;
+	return 0;
+}
+
+const char *vfiomig_listener_address(const struct vfiomig_listener *listener)
+{
+	return listener->address;
+}
+
+int listener_fd(const struct vfiomig_listener *listener)
+{
+	return listener->fd;
+}
+
+void vfiomig_listener_close(struct vfiomig_listener *listener)
+{
+	if (!listener)
+		return;
+	if (listener->fd >= 0)
+		close(listener->fd);
+	free(listener);
+}

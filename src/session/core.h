@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decisions of a session: phases, the gate, the commit, the way back. A pure machine: core_step(state, event, now,
+ * actions), no thread, no clock, no I/O. The shell turns its actions into calls and their outcomes into events.
+ *
+ * A phase is a row of a const table (one table per side): which facts may come in it, which it needs to end, and how far
+ * all devices must have got. Each device walks a row of steps; a step starts when its condition holds. That is all.
+ */
+#ifndef SESSION_CORE_H
+#define SESSION_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vfiomig/session.h>
+
+#include "wire/message.h"
+#include "wire/token.h"
+
+/* What has happened, once and for all. Bits of core.facts. */
+enum core_fact {
+	FACT_CONTROL_UP = 1 << 0,	 /* the control connection stands */
+	FACT_PROBED = 1 << 1,		 /* it is known which transports are usable */
+	FACT_OFFER = 1 << 2,		 /* destination: OFFER and all DEVICEs are here and fit */
+	FACT_AGREED = 1 << 3,		 /* source: AGREED is here and fits */
+	FACT_FABRIC_OPEN = 1 << 4,	 /* arena and fabric stand */
+	FACT_READY = 1 << 5,		 /* source: READY is here */
+	FACT_LANES_UP = 1 << 6,		 /* all lanes stand and have carried their warm-up */
+	FACT_LANES_READY = 1 << 7,	 /* source: LANES_READY is here */
+	FACT_SWITCHOVER = 1 << 8,	 /* destination: SWITCHOVER is here */
+	FACT_ITERABLES_DONE = 1 << 9,	 /* source: the VMM's own iterables are out */
+	FACT_PLATFORM_READY = 1 << 10,	 /* destination: the VMM's platform is loaded */
+	FACT_TOKEN = 1 << 11,		 /* destination: the token is here */
+	FACT_RELEASED = 1 << 12,	 /* destination: its memory takes no remote write any more */
+	FACT_PREPARED = 1 << 13,	 /* source: PREPARED is here; destination: journalled */
+	FACT_COMMITTED = 1 << 14,	 /* journalled, on either side */
+	FACT_COMMIT = 1 << 15,		 /* destination: COMMIT is here */
+	FACT_DONE = 1 << 16,		 /* source: DONE is here */
+	FACT_FABRIC_DOWN = 1 << 17,	 /* all lanes are fenced, nothing touches the arena */
+};
+
+/* What a device's own thread can be asked for; each is answered by one CORE_DEVICE_DONE. */
+enum device_request {
+	REQUEST_NONE = 0,
+	/* source */
+	REQUEST_QUIESCE,   /* to its P2P state */
+	REQUEST_STOP_COPY, /* to STOP_COPY */
+	REQUEST_READ,	   /* stream and config state into packets */
+	REQUEST_STOP,	   /* STOP_COPY -> STOP */
+	REQUEST_RESUME,	   /* back to RUNNING: the way back */
+	/* destination */
+	REQUEST_CHECK,	 /* would the source's config space load? */
+	REQUEST_RESUMING, /* to RESUMING */
+	REQUEST_LOAD,	 /* packets into the data_fd, up to and including the config packet, which is kept aside */
+	REQUEST_CONFIG,	 /* load the config state */
+	REQUEST_FINISH,	 /* RESUMING -> STOP, where drivers validate */
+	REQUEST_RUN_P2P, /* STOP -> RUNNING_P2P */
+	REQUEST_RUN,	 /* -> RUNNING */
+	REQUEST_RESET,	 /* the way back */
+	REQUEST_COUNT
+};
+
+/* "quiesce", "read", ...: what a sentence says that the device was at. */
+const char *device_request_name(enum device_request request);
+
+enum core_event_kind {
+	CORE_START,
+	CORE_FACT,	  /* .fact: something the shell was asked for is done */
+	CORE_MESSAGE,	  /* .message: a message without body, or with one that the shell has taken in */
+	CORE_STREAM_END,  /* .device .counts: destination */
+	CORE_TOKEN,	  /* .token .arrived: destination */
+	CORE_DEVICE_DONE, /* .device .request .error .counts */
+	CORE_FAILED,	  /* .error: something on this side failed, or a lane */
+	CORE_LOST,	  /* .error: the control connection is gone */
+	CORE_ABORT,	  /* .error: the peer gives up, and why */
+	CORE_CANCEL,
+	CORE_TICK
+};
+
+/* A device's stream in numbers. */
+struct stream_counts {
+	uint64_t packets;      /* the config packet included */
+	uint64_t bytes;	       /* of payload, the config packet's included */
+	uint64_t config_bytes; /* of the config packet */
+	uint32_t digest;
+};
+
+struct core_event {
+	enum core_event_kind kind;
+	enum core_fact fact;
+	enum message_type message;
+	unsigned device;
+	enum device_request request;
+	struct stream_counts counts;
+	const struct token *token;	      /* valid during the step */
+	const uint64_t *arrived;	      /* packets that have come, per device, config excluded; valid during the step */
+	const struct vfiomig_error *error; /* NULL or code 0: it went well; valid during the step */
+};
+
+enum core_action_kind {
+	ACTION_PROBE = 1,     /* -> FACT_PROBED */
+	ACTION_OPEN_FABRIC,   /* -> FACT_FABRIC_OPEN */
+	ACTION_CONNECT_LANES, /* -> FACT_LANES_UP */
+	ACTION_SEND,	      /* .message (.device for STREAM_END); ABORT and DONE carry core.outcome */
+	ACTION_DEVICE,	      /* .device .request -> CORE_DEVICE_DONE */
+	ACTION_TOKEN,	      /* post the token */
+	ACTION_RELEASE,	      /* -> FACT_RELEASED */
+	ACTION_JOURNAL,	      /* .fact (PREPARED or COMMITTED) -> that fact */
+	ACTION_STOP_WAITS,    /* every wait of the data path ends with -ECANCELED */
+	ACTION_FENCE,	      /* -> FACT_FABRIC_DOWN */
+	ACTION_FINISH,	      /* the session has ended; core.outcome says how */
+};
+
+struct core_action {
+	enum core_action_kind kind;
+	enum message_type message;
+	unsigned device;
+	enum device_request request;
+	enum core_fact fact;
+};
+
+/* No step emits more: per device one request and one message, and a few of the session. */
+enum { CORE_ACTIONS_MAX = 2 * VFIOMIG_DEVICES_MAX + 16 };
+
+struct core_actions {
+	unsigned count;
+	struct core_action action[CORE_ACTIONS_MAX];
+};
+
+/* Shared by both sides' tables; each side uses those that it needs, in this order. */
+enum core_phase {
+	PHASE_NONE = 0,
+	PHASE_CONNECT,
+	PHASE_AGREE,
+	PHASE_PREPARE,
+	PHASE_LANES,
+	PHASE_SWITCHOVER, /* source: quiesce; destination: not used */
+	PHASE_STREAM,
+	PHASE_DRAIN,   /* source: all is out, wait for PREPARED; destination: release and journal */
+	PHASE_HOLD,    /* destination: prepared, COMMIT may come; source: not used */
+	PHASE_RECORD,  /* COMMITTED is being journalled */
+	PHASE_COMMIT,  /* source: COMMIT is out; destination: devices go to P2P */
+	PHASE_RUN,     /* destination: devices run */
+	PHASE_DONE,
+	PHASE_ROLLBACK, /* waits end, lanes are fenced, device calls come back */
+	PHASE_RESTORE,	/* source: devices resume; destination: devices are reset */
+	PHASE_FAILED,
+	PHASE_COUNT
+};
+
+struct core_device {
+	bool p2p;   /* has the P2P states */
+	bool gated; /* its config load waits for token and platform */
+	uint8_t step; /* steps of its row that are done */
+	enum device_request busy; /* asked of its thread and not answered */
+	bool touched;		  /* some state change was asked for: it must be put back if the session fails */
+	bool failed;		  /* destination, after the commit: it could not be run */
+	bool ended;		  /* destination: .manifest is here */
+	struct stream_counts counts;   /* of this side: what was read, or loaded */
+	struct stream_counts manifest; /* destination: what the source says */
+	bool counted;		       /* .counts are complete */
+	unsigned order;		       /* 1 for the first device whose counts were complete */
+};
+
+struct core {
+	enum vfiomig_role role;
+	const struct phase_row *phases; /* this side's table, indexed by enum core_phase */
+	const struct step_row *steps;	/* this side's row of device steps */
+	uint64_t peer_timeout_ns;
+	unsigned devices;
+	struct core_device device[VFIOMIG_DEVICES_MAX];
+	enum core_phase phase;
+	uint32_t facts;
+	uint64_t phase_ns;  /* since when it is in this phase */
+	uint64_t heard_ns;  /* when the peer was last heard */
+	uint64_t sent_ns;   /* when something was last sent */
+	uint64_t gate_ns;   /* destination: since when only the gate is awaited; 0: it is not */
+	uint64_t stop_ns;   /* when the first device left its running state; 0: not yet */
+	uint64_t done_ns;   /* source: when DONE came */
+	bool peer_gone;	    /* the control connection is of no use any more */
+	bool peer_knows;    /* ABORT was sent, or came */
+	bool ran;	    /* destination: a device has left STOP for good */
+	bool overtaken;	    /* source: the record of COMMITTED was asked for: no way back on its own */
+	unsigned ordered;   /* devices with an order */
+	struct token token; /* destination: valid with FACT_TOKEN */
+	struct vfiomig_error outcome;
+	char peer_state[16]; /* what is known of the other side's devices, for the result */
+};
+
+struct core_config {
+	enum vfiomig_role role;
+	uint64_t peer_timeout_ns;
+	bool no_platform; /* no VMM: iterables done and platform ready from the start */
+};
+
+void core_init(struct core *core, const struct core_config *config, uint64_t now);
+
+/* Devices are known (before CORE_START at the source; with OFFER at the destination), gates with AGREE. */
+void core_set_devices(struct core *core, unsigned devices);
+
+/* One event in; the actions that follow from it out, in order. */
+void core_step(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions);
+
+bool core_finished(const struct core *core);
+const char *core_phase_name(const struct core *core);
+
+/* The state of this side's devices and of the peer's, as words of struct vfiomig_result. */
+void core_result(const struct core *core, struct vfiomig_result *result);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a session ends other than by the straight road: the way back, the doubt after COMMIT, a device that fails to start,
+ * and the words for it all.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "session/core_table.h"
+
+/* From COMMIT on the destination runs; silence of the source, a cancel or a late lane's death change nothing in that. */
+bool core_committed(const struct core *core)
+{
+	return core->role == VFIOMIG_DESTINATION && core->phase >= PHASE_RECORD && core->phase <= PHASE_DONE;
+}
+
+void core_record_outcome(struct core *core, const struct vfiomig_error *error)
+{
+	if (core->outcome.code == VFIOMIG_OK)
+		core->outcome = *error;
+}
+
+static void go_back(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	if (!core->peer_gone && !core->peer_knows && (core->facts & FACT_CONTROL_UP)) {
+		core_emit_send(actions, MESSAGE_ABORT);
+		core->peer_knows = true;
+	}
+	core_emit(actions, ACTION_STOP_WAITS);
+	core_emit(actions, ACTION_FENCE);
+	core_enter(core, PHASE_ROLLBACK, now, actions);
+}
+
+static void finish_in_doubt(struct core *core, const struct vfiomig_error *cause, uint64_t now,
+			    struct core_actions *actions)
+{
+	core_record_outcome(core, cause);
+	core->outcome.code = VFIOMIG_IN_DOUBT;
+	snprintf(core->outcome.name, sizeof(core->outcome.name), "in-doubt");
+	error_prefix(&core->outcome, "COMMIT was sent, but the destination's answer was lost; the source stays stopped "
+				     "until it is known that the destination does not run: ");
+	core_emit(actions, ACTION_STOP_WAITS);
+	core_enter(core, PHASE_FAILED, now, actions);
+}
+
+void core_fail(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions)
+{
+	/* A committed destination may run already: whatever a peer says now, there is no way back but core_settle_run. */
+	if (core->phase >= PHASE_DONE || core_committed(core))
+		return;
+	if (core->role == VFIOMIG_SOURCE && core->overtaken) {
+		finish_in_doubt(core, error, now, actions);
+		return;
+	}
+	core_record_outcome(core, error);
+	go_back(core, now, actions);
+}
+
+/* After the commit a device failed to start: nobody ran yet -> the source may have it back; else go on without it. */
+void core_run_failed(struct core *core, unsigned d, const struct vfiomig_error *error)
+{
+	core->device[d].failed = true;
+	core_record_outcome(core, error);
+	core->outcome.code = VFIOMIG_DEGRADED;
+}
+
+void core_settle_run(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	if (core->outcome.code != VFIOMIG_DEGRADED || core->ran || !core_all_idle(core) || !core_committed(core))
+		return;
+	core->outcome.code = VFIOMIG_DEVICE; /* it never ran: an abort like any other */
+	go_back(core, now, actions);
+}
+
+void core_restore_failed(struct core *core, const struct vfiomig_error *error)
+{
+	bool source = core->role == VFIOMIG_SOURCE;
+	struct vfiomig_error both = core->outcome;
+
+	if (source) {
+		both.code = VFIOMIG_SOURCE_STUCK;
+		snprintf(both.name, sizeof(both.name), "source-stuck");
+	}
+	memcpy(both.text, error->text, sizeof(both.text));
+	error_prefix(&both, "%.200s; then the way back failed too: ", core->outcome.text);
+	core->outcome = both;
+}
+
+static const char *own_state(const struct core *core)
+{
+	bool source = core->role == VFIOMIG_SOURCE;
+
+	if (core->phase == PHASE_DONE)
+		return source ? "retired" : core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
+	if (source)
+		return core->outcome.code == VFIOMIG_IN_DOUBT	   ? "stopped"
+		       : core->outcome.code == VFIOMIG_SOURCE_STUCK ? "stuck"
+								    : "running";
+	return core->facts & FACT_OFFER ? "reset" : "untouched";
+}
+
+/* What this side can know of the other one. */
+static const char *peer_state(const struct core *core)
+{
+	bool source = core->role == VFIOMIG_SOURCE;
+
+	if (core->phase == PHASE_DONE && source)
+		return core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
+	if (core->phase == PHASE_DONE)
+		return core->peer_gone ? "unknown" : "retired";
+	if (source && !(core->facts & FACT_AGREED))
+		return "untouched";
+	if (core->outcome.code == VFIOMIG_IN_DOUBT || (core->peer_gone && !core->peer_knows))
+		return "unknown";
+	return source ? "reset" : "running";
+}
+
+void core_result(const struct core *core, struct vfiomig_result *result)
+{
+	bool source = core->role == VFIOMIG_SOURCE;
+
+	*result = (struct vfiomig_result){ .error = core->outcome };
+	snprintf(result->source_state, sizeof(result->source_state), "%s", source ? own_state(core) : peer_state(core));
+	snprintf(result->destination_state, sizeof(result->destination_state), "%s",
+		 source ? peer_state(core) : own_state(core));
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* What core.c and the two sides' tables share. Private to core*.c. */
+#ifndef SESSION_CORE_TABLE_H
+#define SESSION_CORE_TABLE_H
+
+#include "session/core.h"
+
+struct phase_row {
+	const char *name;
+	uint32_t accepts; /* facts that the peer may state in this phase */
+	uint32_t needs;	  /* facts without which it does not end */
+	uint8_t through;  /* steps that every device must have done */
+	uint32_t limit_ms; /* how long it may last; 0: as long as the peer lives */
+	enum core_phase next;
+	void (*enter)(struct core *core, struct core_actions *actions); /* NULL: nothing to do */
+};
+
+struct step_row {
+	enum device_request request; /* REQUEST_NONE ends the row */
+	/* May device @d begin it, given that it has done all before? */
+	bool (*may)(const struct core *core, unsigned d);
+	/* It is not for this device; NULL: it is for all. */
+	bool (*skip)(const struct core *core, unsigned d);
+};
+
+extern const struct phase_row source_phases[PHASE_COUNT];
+extern const struct phase_row destination_phases[PHASE_COUNT];
+extern const struct step_row source_steps[];
+extern const struct step_row destination_steps[];
+
+/* Steps that are done once this one is; the same numbers as the rows' positions. */
+enum {
+	SOURCE_QUIESCED = 1,
+	SOURCE_STOPPED_COPY,
+	SOURCE_READ,
+	SOURCE_STOPPED,
+
+	DESTINATION_CHECKED = 1,
+	DESTINATION_RESUMING,
+	DESTINATION_LOADED,
+	DESTINATION_CONFIGURED,
+	DESTINATION_FINISHED,
+	DESTINATION_P2P,
+	DESTINATION_RAN,
+};
+
+struct core_action *core_emit(struct core_actions *actions, enum core_action_kind kind);
+void core_emit_send(struct core_actions *actions, enum message_type message);
+
+void core_enter(struct core *core, enum core_phase phase, uint64_t now, struct core_actions *actions);
+
+/* "source" or "destination". */
+const char *core_peer_name(const struct core *core);
+
+/* The endings (core_outcome.c). */
+bool core_committed(const struct core *core);
+void core_record_outcome(struct core *core, const struct vfiomig_error *error);
+void core_run_failed(struct core *core, unsigned d, const struct vfiomig_error *error);
+void core_settle_run(struct core *core, uint64_t now, struct core_actions *actions);
+void core_restore_failed(struct core *core, const struct vfiomig_error *error);
+
+/* A tick: heartbeat and deadlines (core_watch.c). */
+void core_watch(struct core *core, uint64_t now, struct core_actions *actions);
+
+/* The first cause of failure wins; begins the way back, or what the phase allows instead. */
+void core_fail(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions);
+
+/* All devices have done @steps. */
+bool core_all_through(const struct core *core, uint8_t steps);
+bool core_all_idle(const struct core *core);
+
+/* No device's own step can hold with this: used by a device that has none to wait for. */
+bool core_device_p2p_missing(const struct core *core, unsigned d);
+
+/* Destination: the gate (core_gate.c). */
+bool core_gate_open(const struct core *core, unsigned d);
+bool core_gate_any(const struct core *core);
+/* 0, or -EPROTO with the error by its name. */
+int core_gate_token(struct core *core, const struct core_event *event, struct vfiomig_error *err);
+/* Device @d is loaded and its manifest is here: do they agree, with each other and with the token? */
+int core_gate_manifest(const struct core *core, unsigned d, struct vfiomig_error *err);
+
+#endif

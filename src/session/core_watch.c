@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* What only time can tell: the peer's silence, a phase that lasts too long, a gate that nobody opens. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "session/core_table.h"
+
+enum { HEARTBEAT_MS = 100, GATE_WAIT_MS_MAX = 60000 };
+
+/* Every device still under way has its data and waits for the gate alone. */
+static bool only_gate_awaited(const struct core *core)
+{
+	bool any = false;
+
+	if (core->role != VFIOMIG_DESTINATION || core->phase != PHASE_STREAM)
+		return false;
+	for (unsigned d = 0; d < core->devices; d++) {
+		if (core->device[d].busy)
+			return false;
+		if (core->device[d].step == DESTINATION_LOADED && !core_gate_open(core, d))
+			any = true;
+	}
+	return any;
+}
+
+static void check_silence(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	struct vfiomig_error err = { 0 };
+
+	if (core->peer_gone || !(core->facts & FACT_CONTROL_UP) || now < core->heard_ns ||
+	    now - core->heard_ns < core->peer_timeout_ns)
+		return;
+	error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "peer-silent", "the %s was silent for %llu ms", core_peer_name(core),
+		  (unsigned long long)(core->peer_timeout_ns / NS_PER_MS));
+	core->peer_gone = true;
+	if (!core_committed(core))
+		core_fail(core, &err, now, actions);
+}
+
+static void check_limits(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	const struct phase_row *row = &core->phases[core->phase];
+	struct vfiomig_error err = { 0 };
+
+	if (row->limit_ms && now - core->phase_ns >= row->limit_ms * NS_PER_MS) {
+		error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "phase-timeout", "phase %s took longer than %u s",
+			  row->name, row->limit_ms / 1000);
+		core_fail(core, &err, now, actions);
+		return;
+	}
+	if (!only_gate_awaited(core)) {
+		core->gate_ns = 0;
+	} else if (!core->gate_ns) {
+		core->gate_ns = now;
+	} else if (now - core->gate_ns >= GATE_WAIT_MS_MAX * NS_PER_MS) {
+		error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "gate-timeout",
+			  "all data is loaded, but %s did not come within %d s",
+			  core->facts & FACT_TOKEN ? "the platform's ready" : "the token", GATE_WAIT_MS_MAX / 1000);
+		core_fail(core, &err, now, actions);
+	}
+}
+
+void core_watch(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	bool talking = (core->facts & FACT_CONTROL_UP) && !core->peer_gone;
+
+	if (core_finished(core))
+		return;
+	if (talking && now - core->sent_ns >= HEARTBEAT_MS * NS_PER_MS)
+		core_emit_send(actions, MESSAGE_HEARTBEAT);
+	check_silence(core, now, actions);
+	if (core->phase < PHASE_DONE)
+		check_limits(core, now, actions);
+}

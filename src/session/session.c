@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* A session's life: made, given devices, started, closed. */
+#include "session/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "control/address.h"
+
+static int open_event(int *fd)
+{
+	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return *fd < 0 ? -errno : 0;
+}
+
+static int refuse_option(struct vfiomig_error *err, const char *what, unsigned long long value, unsigned long long min,
+			 unsigned long long max)
+{
+	return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "%s: %llu is out of range, %llu to %llu are possible", what,
+			 value, min, max);
+}
+
+static int check_options(const struct vfiomig_options *options, enum vfiomig_role role, struct vfiomig_error *err)
+{
+	if (role != VFIOMIG_SOURCE && role != VFIOMIG_DESTINATION)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session is a source or a destination");
+	if (options->size != sizeof(*options))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "struct vfiomig_options has an unknown size");
+	if (options->flags & VFIOMIG_EXTERNAL_COMMIT)
+		return error_set(err, VFIOMIG_USAGE, ENOTSUP, NULL, "external commit is not there yet");
+	if (role == VFIOMIG_SOURCE && !options->peer)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a source needs the address of its destination");
+	if (role == VFIOMIG_DESTINATION && !options->listener)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a destination needs a listener");
+	if (options->lanes > VFIOMIG_LANES_MAX)
+		return refuse_option(err, "lanes", options->lanes, 1, VFIOMIG_LANES_MAX);
+	if (options->slots && (options->slots < VFIOMIG_SLOTS_MIN || options->slots > VFIOMIG_SLOTS_MAX))
+		return refuse_option(err, "slots", options->slots, VFIOMIG_SLOTS_MIN, VFIOMIG_SLOTS_MAX);
+	if (options->slot_bytes &&
+	    (options->slot_bytes < VFIOMIG_SLOT_BYTES_MIN || options->slot_bytes > VFIOMIG_SLOT_BYTES_MAX))
+		return refuse_option(err, "slot bytes", options->slot_bytes, VFIOMIG_SLOT_BYTES_MIN,
+				     VFIOMIG_SLOT_BYTES_MAX);
+	return 0;
+}
+
+static void set_defaults(struct vfiomig_options *options)
+{
+	if (!options->lanes)
+		options->lanes = LANES_DEFAULT;
+	if (!options->slots)
+		options->slots = SLOTS_DEFAULT;
+	if (!options->slot_bytes)
+		options->slot_bytes = SLOT_BYTES_DEFAULT;
+	if (!options->peer_timeout_ms)
+		options->peer_timeout_ms = PEER_TIMEOUT_MS_DEFAULT;
+}
+
+static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	socklen_t bytes;
+	int rc;
+
+	if (session->role == VFIOMIG_DESTINATION)
+		return 0;
+	rc = address_resolve(session->options.peer, false, &session->remote, &bytes, err);
+	if (!rc && session->options.bind)
+		rc = address_resolve_host(session->options.bind, &session->local, &bytes, err);
+	return rc;
+}
+
+static int take_memory(struct vfiomig_session *session)
+{
+	session->frame = calloc(1, MESSAGE_BYTES_MAX);
+	session->events.ring = calloc(EVENTS_MAX, sizeof(*session->events.ring));
+	session->log = calloc(LOG_LINES_MAX, sizeof(*session->log));
+	if (session->role == VFIOMIG_DESTINATION)
+		session->offer_devices = calloc(VFIOMIG_DEVICES_MAX, sizeof(*session->offer_devices));
+	return session->frame && session->events.ring && session->log &&
+			       (session->offer_devices || session->role == VFIOMIG_SOURCE)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int take_fds(struct vfiomig_session *session)
+{
+	int *fds[] = { &session->cancel_fd, &session->stop_fd, &session->notify_fd, &session->fabric_wake_fd,
+		       &session->events.fd };
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		*fds[i] = -1;
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]) && !rc; i++)
+		rc = open_event(fds[i]);
+	return rc;
+}
+
+int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
+			   struct vfiomig_error *err)
+{
+	struct vfiomig_session *session;
+	int rc = check_options(options, role, err);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a session");
+	session->role = role;
+	session->options = *options;
+	set_defaults(&session->options);
+	pthread_mutex_init(&session->events.lock, NULL);
+	pthread_mutex_init(&session->flow_lock, NULL);
+	pthread_mutex_init(&session->snapshot_lock, NULL);
+	rc = take_fds(session);
+	rc = rc ? rc : take_memory(session);
+	if (!rc && role == VFIOMIG_SOURCE && getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
+		rc = -EIO;
+	if (rc)
+		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
+	rc = rc ? rc : resolve(session, err);
+	session->options.peer = session->options.bind = NULL; /* resolved: the caller's strings are needed no more */
+	if (rc) {
+		vfiomig_session_close(session);
+		return rc;
+	}
+	*out = session;
+	return 0;
+}
+
+int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device, struct vfiomig_error *err)
+{
+	struct session_device *slot = &session->device[session->devices];
+	int rc;
+
+	if (session->started)
+		return error_set(err, VFIOMIG_USAGE, EBUSY, NULL, "the session has started already");
+	if (session->devices == VFIOMIG_DEVICES_MAX)
+		return error_set(err, VFIOMIG_USAGE, E2BIG, NULL, "a session has at most %d devices",
+				 VFIOMIG_DEVICES_MAX);
+	*slot = (struct session_device){ .session = session, .device = device, .number = session->devices };
+	rc = open_event(&slot->wake_fd);
+	if (rc)
+		return error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "no descriptor for a device's thread");
+	if (session->role == VFIOMIG_DESTINATION)
+		slot->blob = calloc(1, CONFIG_BLOB_BYTES_MAX);
+	session->handles[session->devices++] = device; /* from here on _close knows of it */
+	if (session->role == VFIOMIG_DESTINATION && !slot->blob)
+		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a device's config state");
+	return 0;
+}
+
+static void init_side(struct vfiomig_session *session)
+{
+	const struct vfiomig_options *options = &session->options;
+
+	session->side = (struct plan_side){ .gate = options->gate,
+					    .lanes = options->lanes,
+					    .slots = options->slots,
+					    .slot_bytes = options->slot_bytes,
+					    .integrity = options->integrity,
+					    .arch = plan_arch(),
+					    .no_platform = options->flags & VFIOMIG_NO_PLATFORM,
+					    .devices = session->devices,
+					    .device = session->handles };
+}
+
+static void init_core(struct vfiomig_session *session)
+{
+	struct core_config config = { .role = session->role,
+				      .peer_timeout_ns = session->options.peer_timeout_ms * NS_PER_MS,
+				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM };
+
+	core_init(&session->core, &config, clock_now_ns());
+	for (unsigned d = 0; d < session->devices; d++) {
+		struct session_device *device = &session->device[d];
+
+		atomic_store(&device->state, (int)device->device->ops->get_state(device->device->impl));
+		session->core.device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
+	}
+	if (session->role == VFIOMIG_SOURCE)
+		core_set_devices(&session->core, session->devices);
+}
+
+static int start_threads(struct vfiomig_session *session)
+{
+	int rc = pthread_create(&session->fabric_thread, NULL, session_fabric_main, session);
+
+	session->fabric_started = !rc;
+	for (unsigned d = 0; d < session->devices && !rc; d++) {
+		struct session_device *device = &session->device[d];
+
+		rc = pthread_create(&device->thread, NULL, session_device_main, device);
+		device->started = !rc;
+	}
+	if (!rc) {
+		rc = pthread_create(&session->control_thread, NULL, session_control_main, session);
+		session->control_started = !rc;
+	}
+	return -rc;
+}
+
+int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	sigset_t all, before;
+	int rc;
+
+	if (session->started)
+		return error_set(err, VFIOMIG_USAGE, EBUSY, NULL, "the session has started already");
+	if (session->devices == 0)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session without a device moves nothing");
+	init_side(session);
+	rc = plan_check_side(&session->side, err);
+	if (rc)
+		return rc;
+	init_core(session);
+	session->started = true;
+	/* Signals are the caller's threads' business; a broken pipe's too: the write tells. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = start_threads(session);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a thread cannot be started: %s", strerror(-rc));
+	return rc;
+}
+
+static void join_threads(struct vfiomig_session *session)
+{
+	if (session->control_started) {
+		vfiomig_session_cancel(session);
+		pthread_join(session->control_thread, NULL);
+	}
+	session_signal(session->stop_fd);
+	for (unsigned d = 0; d < session->devices; d++) {
+		struct session_device *device = &session->device[d];
+
+		if (!device->started)
+			continue;
+		session_quit_device(device);
+		pthread_join(device->thread, NULL);
+	}
+	if (session->fabric_started) {
+		session_ask_fabric(session, FABRIC_QUIT);
+		pthread_join(session->fabric_thread, NULL);
+	}
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void vfiomig_session_close(struct vfiomig_session *session)
+{
+	if (!session)
+		return;
+	join_threads(session);
+	if (session->fabric)
+		session->fabric->ops->close(session->fabric);
+	flow_fini(&session->flow);
+	arena_close(&session->arena);
+	control_close(session->conn);
+	control_accept_close(session->accept);
+	for (unsigned d = 0; d < session->devices; d++) {
+		close_fd(session->device[d].wake_fd);
+		free(session->device[d].blob);
+	}
+	close_fd(session->cancel_fd);
+	close_fd(session->stop_fd);
+	close_fd(session->notify_fd);
+	close_fd(session->fabric_wake_fd);
+	close_fd(session->events.fd);
+	pthread_mutex_destroy(&session->events.lock);
+	pthread_mutex_destroy(&session->flow_lock);
+	pthread_mutex_destroy(&session->snapshot_lock);
+	free(session->frame);
+	free(session->events.ring);
+	free(session->log);
+	free(session->offer_devices);
+	free(session);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shell around core and flow: the only place where rooms meet. Private to this room.
+ *
+ * Threads, all created by _start, all signals blocked:
+ *   control  steps core, talks to the peer, keeps the heartbeat       session_control.c
+ *   fabric   sets lanes up, polls them, posts what completions free    session_fabric.c
+ *   device   one per device: its reader or loader, and all its calls   session_device.c
+ *
+ * Locks: events.lock, flow_lock and snapshot_lock are leaves; no two of them are ever held together, and nothing that
+ * may wait is called with one held.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "control/accept.h"
+#include "control/conn.h"
+#include "device/device.h"
+#include "io/loader.h"
+#include "io/reader.h"
+#include "session/core.h"
+#include "session/flow.h"
+#include "session/plan.h"
+#include "slot/arena.h"
+#include "transport/fabric.h"
+
+enum {
+	LANES_DEFAULT = 8,
+	SLOTS_DEFAULT = 16,
+	SLOT_BYTES_DEFAULT = 1 << 20,
+	PEER_TIMEOUT_MS_DEFAULT = 1000,
+	CONFIG_BLOB_BYTES_MAX = 65536,
+	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX, /* one answer per device, a few of the fabric */
+	LOG_LINES_MAX = 64,
+	LOG_LINE_BYTES = 640,
+};
+
+/* What the fabric thread can be asked for; bits. */
+enum fabric_request {
+	FABRIC_PROBE = 1,
+	FABRIC_OPEN = 2,
+	FABRIC_CONNECT = 4,
+	FABRIC_FENCE = 8,
+	FABRIC_RELEASE = 16,
+	FABRIC_QUIT = 32,
+};
+
+struct session_device {
+	struct vfiomig_session *session;
+	struct vfiomig_device *device; /* the caller's */
+	unsigned number;	       /* on the wire: the source's; set with AGREE */
+	pthread_t thread;
+	bool started;
+	int wake_fd;		 /* a request is there, or the flow has something */
+	atomic_int request;	 /* mailbox: enum device_request; taken by the thread; -1: quit */
+	atomic_int state;	 /* enum vfiomig_state, as last seen by the thread */
+	atomic_ullong wait_ns;	 /* spent waiting for a slot, or for data */
+	struct loader *loader;	 /* destination: open between RESUMING and its end */
+	size_t blob_bytes;	 /* of the config state that was kept aside */
+	uint8_t *blob;		 /* CONFIG_BLOB_BYTES_MAX; destination */
+	struct vfiomig_device_info *source_info; /* destination: what CHECK compares with; in offer_devices */
+};
+
+struct session_event {
+	struct core_event event;
+	struct vfiomig_error error;
+};
+
+/* Completions on their way to the control thread. */
+struct session_events {
+	pthread_mutex_t lock;
+	int fd; /* eventfd: something is there */
+	unsigned head, count;
+	struct session_event *ring; /* EVENTS_MAX */
+};
+
+struct session_log {
+	enum vfiomig_log_level level;
+	char text[LOG_LINE_BYTES];
+};
+
+struct vfiomig_session {
+	enum vfiomig_role role;
+	struct vfiomig_options options; /* with its defaults filled in; the strings are resolved and gone */
+	bool started;
+
+	int cancel_fd; /* the user's wish */
+	int stop_fd;   /* core's: every wait of the data path ends */
+	int notify_fd; /* for the caller's event loop */
+
+	unsigned devices;
+	struct session_device device[VFIOMIG_DEVICES_MAX];
+	struct vfiomig_device *handles[VFIOMIG_DEVICES_MAX]; /* the same, for the plan */
+
+	/* control thread */
+	pthread_t control_thread;
+	bool control_started;
+	struct core core; /* stepped with snapshot_lock held, read by _stats */
+	struct control_conn *conn;
+	struct control_accept *accept;
+	struct plan_side side;
+	struct plan plan; /* set before OPEN_FABRIC; from then on read-only */
+	struct message_offer offer;
+	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
+	unsigned offer_devices_here;
+	bool offer_here, probed, offer_judged;
+	bool id_known;	  /* destination: the session's id came with its first message */
+	bool peer_closed; /* the control connection has ended */
+	bool said_all;	  /* the last message is the kernel's */
+	struct message_ready ready;
+	struct sockaddr_storage local, remote;
+	uint8_t id[16];
+	uint8_t *frame; /* MESSAGE_BYTES_MAX, for encoding */
+	uint64_t finished_ns; /* when core had finished; 0: it has not */
+
+	/* fabric thread */
+	pthread_t fabric_thread;
+	bool fabric_started;
+	int fabric_wake_fd;
+	atomic_uint fabric_requests; /* enum fabric_request */
+	struct fabric *fabric;	     /* set between FABRIC_OPEN's answer and the end; then read by all */
+	struct arena arena;
+	struct fabric_limits limits;
+	uint64_t warm; /* destination: bit per lane whose warm-up has come */
+	bool lanes_told, lanes_failed;
+	bool token_here;
+	struct token token;
+	uint64_t token_arrived[VFIOMIG_DEVICES_MAX];
+
+	pthread_mutex_t flow_lock;
+	struct flow flow;
+	atomic_ullong first_packet_ns, last_packet_ns;
+	_Atomic(const char *) loader_used; /* destination: what the loaders are; static */
+
+	struct session_events events;
+
+	pthread_mutex_t snapshot_lock;
+	bool ended;
+	bool conn_up;
+	atomic_bool iterables_told, platform_told; /* each is said once */
+	struct session_log *log; /* LOG_LINES_MAX ring */
+	unsigned log_head, log_count;
+	unsigned log_lost;
+	uint64_t progress_ns;
+};
+
+/* session_events.c: any thread. */
+void session_post(struct vfiomig_session *session, const struct core_event *event, const struct vfiomig_error *error);
+void session_post_fact(struct vfiomig_session *session, enum core_fact fact);
+void session_post_failure(struct vfiomig_session *session, const struct vfiomig_error *error);
+bool session_take_event(struct vfiomig_session *session, struct session_event *event);
+void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void session_notify(struct vfiomig_session *session);
+void session_signal(int event_fd);
+void session_drain(int event_fd);
+
+/* The device that carries the number @d on the wire. */
+struct session_device *session_device_of(struct vfiomig_session *session, unsigned d);
+/* "source" or "destination": this side. */
+const char *session_side(const struct vfiomig_session *session);
+
+/* session_flow.c: carry out what a flow step asked for; takes flow_lock itself. */
+void session_perform(struct vfiomig_session *session, const struct flow_actions *actions);
+void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie);
+void session_post_token(struct vfiomig_session *session);
+
+/* session_control.c */
+void *session_control_main(void *session);
+/* Control thread: one event in, its actions carried out. */
+void session_step(struct vfiomig_session *session, const struct core_event *event);
+/* session_messages.c: control thread. */
+void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
+void session_receive(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes);
+/* The offer is whole and the probe is back: agree, or fail. */
+void session_judge_offer(struct vfiomig_session *session);
+
+/* session_fabric.c */
+void *session_fabric_main(void *session);
+void session_ask_fabric(struct vfiomig_session *session, enum fabric_request request);
+
+/* session_device.c */
+void *session_device_main(void *device);
+void session_ask_device(struct session_device *device, enum device_request request);
+void session_quit_device(struct session_device *device);
+/* Wait until woken. -ECANCELED: the data path was stopped. */
+int session_device_wait(struct session_device *device);
+/* A device's own call failed: "device 'a' (source): read of its state failed at byte 7: ..." */
+int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
+			 int errnum, struct vfiomig_error *err);
+
+/* session_source.c, session_load.c: the two long requests. */
+int session_read_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err);
+int session_load_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err);
+void session_open_loader(struct session_device *device, struct vfiomig_error *err);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control thread: one loop that hears the caller's cancel, the other threads, the listener, the peer and the clock, in
+ * this order, and steps core with what it hears. What core wants done is carried out here, by asking the other threads.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "session/session.h"
+#include "wire/hello.h"
+
+enum { TICK_MS = 20, PREFACE_MS = 5000, QUEUE_BYTES = 1 << 20, PROGRESS_MS = 100 };
+
+static void carry_out(struct vfiomig_session *session, const struct core_action *action)
+{
+	switch (action->kind) {
+	case ACTION_PROBE:
+		session_ask_fabric(session, FABRIC_PROBE);
+		break;
+	case ACTION_OPEN_FABRIC:
+		session_ask_fabric(session, FABRIC_OPEN);
+		break;
+	case ACTION_CONNECT_LANES:
+		session_ask_fabric(session, FABRIC_CONNECT);
+		break;
+	case ACTION_RELEASE:
+		session_ask_fabric(session, FABRIC_RELEASE);
+		break;
+	case ACTION_FENCE:
+		session_ask_fabric(session, FABRIC_FENCE);
+		break;
+	case ACTION_SEND:
+		session_send(session, action->message, action->device);
+		break;
+	case ACTION_DEVICE:
+		session_ask_device(session_device_of(session, action->device), action->request);
+		break;
+	case ACTION_TOKEN:
+		session_post_token(session);
+		break;
+	case ACTION_JOURNAL:
+		session_post_fact(session, action->fact); /* in memory: it is written by being remembered */
+		break;
+	case ACTION_STOP_WAITS:
+		session_signal(session->stop_fd);
+		break;
+	case ACTION_FINISH:
+		session->finished_ns = clock_now_ns();
+		break;
+	}
+}
+
+void session_step(struct vfiomig_session *session, const struct core_event *event)
+{
+	enum core_phase before = session->core.phase;
+	struct core_actions actions;
+
+	pthread_mutex_lock(&session->snapshot_lock);
+	core_step(&session->core, event, clock_now_ns(), &actions);
+	pthread_mutex_unlock(&session->snapshot_lock);
+	if (session->core.phase != before)
+		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
+	for (unsigned i = 0; i < actions.count; i++)
+		carry_out(session, &actions.action[i]);
+}
+
+static void step_fact(struct vfiomig_session *session, enum core_fact fact)
+{
+	session_step(session, &(struct core_event){ .kind = CORE_FACT, .fact = fact });
+}
+
+static void step_error(struct vfiomig_session *session, enum core_event_kind kind, const struct vfiomig_error *err)
+{
+	session_step(session, &(struct core_event){ .kind = kind, .error = err });
+}
+
+static int open_conn(struct vfiomig_session *session, int fd, bool accepted, struct control_conn **conn,
+		     struct vfiomig_error *err)
+{
+	struct control_config config = { .fd = fd,
+					 .accepted = accepted,
+					 .limit = message_bytes_max,
+					 .body_bytes_max = MESSAGE_BYTES_MAX,
+					 .queue_bytes = QUEUE_BYTES,
+					 .timeout_ms = session->options.peer_timeout_ms };
+
+	if (!accepted)
+		config.peer = session->remote;
+	return control_open(conn, &config, err);
+}
+
+static void begin_source(struct vfiomig_session *session)
+{
+	struct vfiomig_error err = { 0 };
+	int fd = control_connect_start(&session->remote, &session->local, &err);
+
+	if (fd < 0 || open_conn(session, fd, false, &session->conn, &err))
+		step_error(session, CORE_LOST, &err);
+	else
+		control_set_session(session->conn, session->id);
+}
+
+static void begin_destination(struct vfiomig_session *session)
+{
+	struct vfiomig_error err = { 0 };
+
+	if (control_accept_open(&session->accept, session->options.listener, PREFACE_MS, &err))
+		step_error(session, CORE_FAILED, &err);
+}
+
+/* Someone else wants a session while this one is on: said, not left hanging. */
+static void turn_away(struct vfiomig_session *session, int fd)
+{
+	struct message_failure busy = { 0 };
+	struct control_conn *conn;
+
+	if (open_conn(session, fd, true, &conn, NULL))
+		return;
+	error_set(&busy.error, VFIOMIG_PREFLIGHT, EBUSY, "busy", "the destination is busy with another session");
+	control_send(conn, MESSAGE_ABORT, session->frame, message_encode_failure(session->frame, &busy));
+	control_close(conn);
+}
+
+static void take_control(struct vfiomig_session *session, int fd)
+{
+	struct vfiomig_error err = { 0 };
+	socklen_t bytes = sizeof(session->local);
+
+	if (session->conn || session->core.phase != PHASE_CONNECT) {
+		turn_away(session, fd);
+		return;
+	}
+	getsockname(fd, (struct sockaddr *)&session->local, &bytes);
+	bytes = sizeof(session->remote);
+	getpeername(fd, (struct sockaddr *)&session->remote, &bytes);
+	if (open_conn(session, fd, true, &session->conn, &err))
+		step_error(session, CORE_FAILED, &err);
+}
+
+static void take_guests(struct vfiomig_session *session)
+{
+	bool lanes = session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
+	struct control_guest guest;
+
+	while (session->accept && control_accept_poll(session->accept, clock_now_ns(), &guest)) {
+		if (guest.kind == PREFACE_CONTROL)
+			take_control(session, guest.fd);
+		else if (lanes)
+			session->fabric->ops->adopt(session->fabric, guest.fd);
+		else
+			close(guest.fd);
+	}
+}
+
+static void hear_peer(struct vfiomig_session *session)
+{
+	struct vfiomig_error err = { 0 };
+	struct control_frame frame;
+	int rc;
+
+	if (!session->conn)
+		return;
+	while ((rc = control_poll(session->conn, &frame, &err)) == 1) {
+		if (session->role == VFIOMIG_DESTINATION && !session->id_known) {
+			memcpy(session->id, frame.session, sizeof(session->id));
+			session->id_known = true;
+			control_set_session(session->conn, session->id);
+		}
+		session_receive(session, frame.type, frame.body, frame.bytes);
+	}
+	if (!session->conn_up && rc == 0 && control_ready(session->conn)) {
+		session->conn_up = true;
+		step_fact(session, FACT_CONTROL_UP);
+	}
+	if (rc < 0) {
+		session->peer_closed = true;
+		step_error(session, CORE_LOST, &err);
+		control_close(session->conn);
+		session->conn = NULL;
+	}
+}
+
+static void hear_threads(struct vfiomig_session *session)
+{
+	struct session_event event;
+
+	while (session_take_event(session, &event)) {
+		if (event.event.kind == CORE_FACT && event.event.fact == FACT_PROBED)
+			session->probed = true;
+		session_step(session, &event.event);
+		session_judge_offer(session);
+	}
+}
+
+static bool readable(const struct pollfd *fd)
+{
+	return fd->revents != 0;
+}
+
+static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
+{
+	struct pollfd fds[] = {
+		{ session->cancel_fd, POLLIN, 0 },
+		{ session->events.fd, POLLIN, 0 },
+		{ session->accept ? control_accept_fd(session->accept) : -1, POLLIN, 0 },
+		{ session->conn ? control_fd(session->conn) : -1, 0, 0 },
+	};
+
+	if (session->conn)
+		fds[3].events = control_events(session->conn);
+	poll(fds, sizeof(fds) / sizeof(fds[0]), TICK_MS);
+	*cancelled = readable(&fds[0]);
+	if (readable(&fds[0]))
+		session_drain(session->cancel_fd);
+	if (readable(&fds[1]))
+		session_drain(session->events.fd);
+}
+
+static void tell_progress(struct vfiomig_session *session)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!session->options.progress || now - session->progress_ns < PROGRESS_MS * NS_PER_MS)
+		return;
+	session->progress_ns = now;
+	session_notify(session);
+}
+
+/*
+ * The last message must get through: say all, then wait until the peer has closed too, because closing with something
+ * unread would reset the connection and take that message along.
+ */
+static bool farewell_over(struct vfiomig_session *session)
+{
+	uint64_t patience_ns = session->options.peer_timeout_ms * NS_PER_MS;
+
+	if (!session->conn)
+		return true;
+	if (control_drained(session->conn) && !session->said_all) {
+		session->said_all = true;
+		shutdown(control_fd(session->conn), SHUT_WR);
+	}
+	return clock_now_ns() - session->finished_ns > patience_ns;
+}
+
+static void end(struct vfiomig_session *session)
+{
+	control_close(session->conn);
+	session->conn = NULL;
+	control_accept_close(session->accept);
+	session->accept = NULL;
+	pthread_mutex_lock(&session->snapshot_lock);
+	session->ended = true;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	session_notify(session);
+}
+
+void *session_control_main(void *argument)
+{
+	struct vfiomig_session *session = argument;
+
+	session_step(session, &(struct core_event){ .kind = CORE_START });
+	if (session->role == VFIOMIG_SOURCE)
+		begin_source(session);
+	else
+		begin_destination(session);
+	while (!session->finished_ns || !farewell_over(session)) {
+		bool cancelled;
+
+		wait_for_news(session, &cancelled);
+		if (cancelled)
+			session_step(session, &(struct core_event){ .kind = CORE_CANCEL });
+		hear_threads(session);
+		take_guests(session);
+		hear_peer(session);
+		hear_threads(session);
+		session_step(session, &(struct core_event){ .kind = CORE_TICK });
+		tell_progress(session);
+	}
+	end(session);
+	return NULL;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device's own thread: everything that is asked of the device is asked here, one request at a time, each answered by
+ * one event. The two long requests, the stream out and the stream in, have files of their own.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "session/session.h"
+
+enum { MAILBOX_QUIT = -1 };
+
+void session_ask_device(struct session_device *device, enum device_request request)
+{
+	atomic_store(&device->request, (int)request);
+	session_signal(device->wake_fd);
+}
+
+void session_quit_device(struct session_device *device)
+{
+	atomic_store(&device->request, MAILBOX_QUIT);
+	session_signal(device->wake_fd);
+}
+
+struct session_device *session_device_of(struct vfiomig_session *session, unsigned d)
+{
+	return &session->device[session->role == VFIOMIG_SOURCE ? d : session->plan.local[d]];
+}
+
+int session_device_wait(struct session_device *device)
+{
+	struct pollfd fds[2] = { { device->wake_fd, POLLIN, 0 }, { device->session->stop_fd, POLLIN, 0 } };
+	uint64_t began = clock_now_ns();
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	atomic_fetch_add_explicit(&device->wait_ns, clock_now_ns() - began, memory_order_relaxed);
+	if (fds[1].revents)
+		return -ECANCELED;
+	session_drain(device->wake_fd);
+	return 0;
+}
+
+static const char *label(const struct session_device *device)
+{
+	return device->device->name[0] ? device->device->name : device->device->spec;
+}
+
+int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
+			 int errnum, struct vfiomig_error *err)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	const char *state = vfiomig_state_name(ops->get_state(device->device->impl));
+	const char *said = cause && cause->text[0] ? cause->text : strerror(errnum);
+	enum vfiomig_code code = errnum == ECANCELED ? VFIOMIG_CANCELLED : VFIOMIG_DEVICE;
+
+	if (cause && cause->code != VFIOMIG_OK)
+		code = cause->code;
+	return error_set(err, code, errnum, cause && cause->name[0] ? cause->name : NULL,
+			 "device '%s' (%s, now in %s): the %s failed: %s", label(device), session_side(device->session),
+			 state, device_request_name(request), said);
+}
+
+static int set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
+		     struct vfiomig_error *err)
+{
+	struct vfiomig_error cause = { 0 };
+	int rc = device->device->ops->set_state(device->device->impl, target, &cause);
+
+	return rc ? session_device_error(device, request, &cause, -rc, err) : 0;
+}
+
+static int reset(struct session_device *device, struct vfiomig_error *err)
+{
+	struct vfiomig_error cause = { 0 };
+	int rc = device->device->ops->reset(device->device->impl, &cause);
+
+	loader_close(device->loader);
+	device->loader = NULL;
+	return rc ? session_device_error(device, REQUEST_RESET, &cause, -rc, err) : 0;
+}
+
+/* A device that failed in a state from which there is no way to RUNNING has lost its own state; that is the caller's to say. */
+static int resume(struct session_device *device, struct vfiomig_error *err)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+
+	if (ops->get_state(device->device->impl) == VFIOMIG_STATE_RUNNING)
+		return 0;
+	return set_state(device, REQUEST_RESUME, VFIOMIG_STATE_RUNNING, err);
+}
+
+static int check(struct session_device *device, struct vfiomig_error *err)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	struct vfiomig_error cause = { 0 };
+	int rc;
+
+	if (!ops->config_check)
+		return 0;
+	rc = ops->config_check(device->device->impl, device->source_info, &cause);
+	if (!rc)
+		return 0;
+	cause.code = VFIOMIG_PREFLIGHT; /* nothing was stopped for it */
+	memcpy(cause.name, "manifest-mismatch", sizeof("manifest-mismatch"));
+	return session_device_error(device, REQUEST_CHECK, &cause, -rc, err);
+}
+
+static int resuming(struct session_device *device, struct vfiomig_error *err)
+{
+	int rc = set_state(device, REQUEST_RESUMING, VFIOMIG_STATE_RESUMING, err);
+
+	if (!rc)
+		session_open_loader(device, err);
+	return rc ? rc : -(int)err->errnum;
+}
+
+static int config(struct session_device *device, struct vfiomig_error *err)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	struct vfiomig_error cause = { 0 };
+	int rc;
+
+	if (device->blob_bytes == 0)
+		return 0;
+	if (!ops->config_put)
+		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "config-unwanted",
+				 "device '%s' has no config state, but the source sent %zu bytes of it", label(device),
+				 device->blob_bytes);
+	rc = ops->config_put(device->device->impl, device->blob, device->blob_bytes, &cause);
+	return rc ? session_device_error(device, REQUEST_CONFIG, &cause, -rc, err) : 0;
+}
+
+/* The loader's descriptor ends with RESUMING: let go of it first. */
+static int finish(struct session_device *device, struct vfiomig_error *err)
+{
+	loader_close(device->loader);
+	device->loader = NULL;
+	return set_state(device, REQUEST_FINISH, VFIOMIG_STATE_STOP, err);
+}
+
+static void serve(struct session_device *device, enum device_request request, struct stream_counts *counts,
+		  struct vfiomig_error *err)
+{
+	switch (request) {
+	case REQUEST_QUIESCE:
+	case REQUEST_RUN_P2P:
+		set_state(device, request, VFIOMIG_STATE_RUNNING_P2P, err);
+		break;
+	case REQUEST_STOP_COPY:
+		set_state(device, request, VFIOMIG_STATE_STOP_COPY, err);
+		break;
+	case REQUEST_STOP:
+		set_state(device, request, VFIOMIG_STATE_STOP, err);
+		break;
+	case REQUEST_RUN:
+		set_state(device, request, VFIOMIG_STATE_RUNNING, err);
+		break;
+	case REQUEST_READ:
+		session_read_stream(device, counts, err);
+		break;
+	case REQUEST_LOAD:
+		session_load_stream(device, counts, err);
+		break;
+	case REQUEST_RESUME:
+		resume(device, err);
+		break;
+	case REQUEST_RESET:
+		reset(device, err);
+		break;
+	case REQUEST_CHECK:
+		check(device, err);
+		break;
+	case REQUEST_RESUMING:
+		resuming(device, err);
+		break;
+	case REQUEST_CONFIG:
+		config(device, err);
+		break;
+	case REQUEST_FINISH:
+		finish(device, err);
+		break;
+	case REQUEST_NONE:
+	case REQUEST_COUNT:
+		break;
+	}
+}
+
+void *session_device_main(void *argument)
+{
+	struct session_device *device = argument;
+	const struct vfiomig_device_ops *ops = device->device->ops;
+
+	for (;;) {
+		struct pollfd wake = { device->wake_fd, POLLIN, 0 };
+		int request = atomic_exchange(&device->request, REQUEST_NONE);
+		struct core_event done = { .kind = CORE_DEVICE_DONE };
+		struct vfiomig_error err = { 0 };
+
+		if (request == MAILBOX_QUIT)
+			break;
+		if (request == REQUEST_NONE) {
+			poll(&wake, 1, -1);
+			session_drain(device->wake_fd);
+			continue;
+		}
+		serve(device, (enum device_request)request, &done.counts, &err);
+		atomic_store(&device->state, (int)ops->get_state(device->device->impl));
+		done.device = device->number;
+		done.request = (enum device_request)request;
+		session_post(device->session, &done, &err);
+	}
+	loader_close(device->loader);
+	device->loader = NULL;
+	return NULL;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Carrying out what the flow asks for. Any thread; the flow is stepped under its lock, the lanes are called without it. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "session/session.h"
+
+/* What a lane hands back with SENT: which slot of which device, or the token. */
+#define COOKIE_TOKEN UINT64_MAX
+
+static uint64_t cookie_of(const struct flow_action *action)
+{
+	return (uint64_t)action->device << 32 | action->slot;
+}
+
+/* 1: sent already; 0: SENT will come, and the fabric thread must look. */
+static int post(struct vfiomig_session *session, const struct flow_action *action)
+{
+	struct fabric_packet packet = { .immediate = action->immediate,
+					.device = action->device,
+					.slot = action->slot,
+					.bytes = action->bytes,
+					.cookie = cookie_of(action) };
+	int rc = session->fabric->ops->post(session->fabric, action->lane, &packet);
+
+	if (rc != 1)
+		session_signal(session->fabric_wake_fd);
+	return rc;
+}
+
+static void credit(struct vfiomig_session *session, const struct flow_action *action)
+{
+	session->fabric->ops->send(session->fabric, action->lane, action->immediate);
+	session_signal(session->fabric_wake_fd);
+}
+
+static void step_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie, struct flow_actions *actions)
+{
+	atomic_store_explicit(&session->last_packet_ns, clock_now_ns(), memory_order_relaxed);
+	pthread_mutex_lock(&session->flow_lock);
+	flow_sent(&session->flow, lane, (unsigned)(cookie >> 32), (unsigned)(cookie & UINT32_MAX), actions);
+	pthread_mutex_unlock(&session->flow_lock);
+}
+
+/*
+ * A post that is done at once is a step of its own, with actions of its own: they join the list here. A lane never has
+ * more posts open than may be outstanding on it, which bounds the list.
+ */
+void session_perform(struct vfiomig_session *session, const struct flow_actions *actions)
+{
+	struct flow_action todo[2 * FLOW_ACTIONS_MAX];
+	unsigned count = actions->count;
+
+	for (unsigned i = 0; i < count; i++)
+		todo[i] = actions->action[count - 1 - i];
+	while (count > 0) {
+		struct flow_action action = todo[--count];
+		struct flow_actions more = { 0 };
+
+		if (action.kind == FLOW_CREDIT)
+			credit(session, &action);
+		else if (action.kind == FLOW_WAKE)
+			session_signal(session_device_of(session, action.device)->wake_fd);
+		else if (post(session, &action) == 1)
+			step_sent(session, action.lane, cookie_of(&action), &more);
+		while (more.count > 0) {
+			assert(count < 2 * FLOW_ACTIONS_MAX);
+			todo[count++] = more.action[--more.count];
+		}
+	}
+}
+
+void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie)
+{
+	struct flow_actions actions;
+
+	if (cookie == COOKIE_TOKEN)
+		return;
+	step_sent(session, lane, cookie, &actions);
+	session_perform(session, &actions);
+}
+
+void session_post_token(struct vfiomig_session *session)
+{
+	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0), .cookie = COOKIE_TOKEN };
+	struct token *token = &session->token;
+	int lane;
+
+	*token = (struct token){ .devices = session->plan.devices };
+	memcpy(token->session, session->id, sizeof(token->session));
+	for (unsigned d = 0; d < token->devices; d++) {
+		const struct stream_counts *counts = &session->core.device[d].counts;
+
+		token->count[d] = (struct token_count){ .packets = counts->packets - 1,
+							.bytes = counts->bytes - counts->config_bytes };
+	}
+	packet.bytes = (uint32_t)token_encode(arena_token(&session->arena), token);
+	pthread_mutex_lock(&session->flow_lock);
+	lane = flow_lowest_lane(&session->flow);
+	pthread_mutex_unlock(&session->flow_lock);
+	if (lane >= 0 && session->fabric->ops->post(session->fabric, (unsigned)lane, &packet) != 1)
+		session_signal(session->fabric_wake_fd);
+}

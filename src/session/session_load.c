@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stream in: packets in order out of their slots into the data_fd, on the device's own thread, up to the config packet,
+ * which is copied aside until the gate lets it be loaded.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "session/session.h"
+
+enum { BATCH_PACKETS_MAX = 4 }; /* a credit per batch: larger ones return slots later than they could */
+
+_Static_assert((int)BATCH_PACKETS_MAX <= (int)LOADER_PIECES_MAX, "a batch is one call of the loader");
+
+/* A device of a few hundred bytes may mishandle a split write: what fits in a packet is then written whole. */
+enum { WHOLE_BYTES_MAX = 65536 };
+
+void session_open_loader(struct session_device *device, struct vfiomig_error *err)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	struct loader_config config = { .kind = device->session->options.loader,
+					.fd = ops->data_fd(device->device->impl),
+					.cancel_fd = device->session->stop_fd,
+					.explain = { ops->explain, device->device->impl },
+					.split = device->source_info->expected_bytes > WHOLE_BYTES_MAX };
+
+	if (!device->loader && !loader_open(&device->loader, &config, err))
+		atomic_store(&device->session->loader_used, loader_name(device->loader));
+}
+
+struct batch {
+	unsigned count;
+	struct iovec piece[BATCH_PACKETS_MAX];
+	struct packet_header header[BATCH_PACKETS_MAX];
+};
+
+static int damaged(struct session_device *device, const struct packet_header *header, struct vfiomig_error *err)
+{
+	return error_set(err, VFIOMIG_PROTOCOL, EBADMSG, "packet-damaged",
+			 "device '%s' (destination): packet %llu came damaged: its CRC does not hold",
+			 device->device->spec, (unsigned long long)header->index);
+}
+
+/* Wait for packets, and check each one's CRC just before it is loaded, when it is about to be read anyway. */
+static int next_batch(struct session_device *device, struct batch *batch, struct vfiomig_error *err)
+{
+	struct vfiomig_session *session = device->session;
+	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C;
+
+	for (;;) {
+		unsigned slot[BATCH_PACKETS_MAX];
+
+		pthread_mutex_lock(&session->flow_lock);
+		batch->count = flow_ready(&session->flow, device->number, BATCH_PACKETS_MAX);
+		for (unsigned i = 0; i < batch->count; i++)
+			slot[i] = flow_peek(&session->flow, device->number, i, &batch->header[i]);
+		pthread_mutex_unlock(&session->flow_lock);
+		for (unsigned i = 0; i < batch->count; i++) {
+			struct packet_header *header = &batch->header[i];
+			void *payload = arena_payload(&session->arena, device->number, slot[i]);
+
+			memcpy(header->session, session->id, sizeof(header->session));
+			if (packet_verify(header, whole ? payload : NULL))
+				return damaged(device, header, err);
+			batch->piece[i] = (struct iovec){ payload, header->bytes };
+		}
+		if (batch->count > 0)
+			return 0;
+		if (session_device_wait(device))
+			return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the load was stopped");
+	}
+}
+
+static void release_batch(struct session_device *device, const struct batch *batch, struct stream_counts *counts)
+{
+	struct vfiomig_session *session = device->session;
+	struct flow_actions actions;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		counts->digest = packet_digest(counts->digest, &batch->header[i]);
+		counts->packets++;
+		counts->bytes += batch->header[i].bytes;
+	}
+	atomic_store_explicit(&session->last_packet_ns, clock_now_ns(), memory_order_relaxed);
+	pthread_mutex_lock(&session->flow_lock);
+	flow_loaded(&session->flow, device->number, batch->count, &actions);
+	pthread_mutex_unlock(&session->flow_lock);
+	session_perform(session, &actions);
+}
+
+static int load_batch(struct session_device *device, const struct batch *batch, struct vfiomig_error *err)
+{
+	int rc = loader_write(device->loader, batch->piece, batch->count);
+	struct vfiomig_error cause = { 0 };
+
+	if (!rc)
+		return 0;
+	if (rc == -ECANCELED)
+		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the load was stopped");
+	error_set(&cause, VFIOMIG_DEVICE, -rc, NULL, "at byte %llu: %s", (unsigned long long)loader_at(device->loader),
+		  strerror(-rc));
+	return session_device_error(device, REQUEST_LOAD, &cause, -rc, err);
+}
+
+static int keep_config(struct session_device *device, const struct batch *batch, struct stream_counts *counts,
+		       struct vfiomig_error *err)
+{
+	uint32_t bytes = batch->header[0].bytes;
+
+	if (bytes > CONFIG_BLOB_BYTES_MAX)
+		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "config-too-long",
+				 "device '%s': the source sent %u bytes of config state, at most %d are legal",
+				 device->device->spec, bytes, CONFIG_BLOB_BYTES_MAX);
+	memcpy(device->blob, batch->piece[0].iov_base, bytes);
+	device->blob_bytes = bytes;
+	counts->config_bytes = bytes;
+	release_batch(device, batch, counts);
+	return 0;
+}
+
+int session_load_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err)
+{
+	for (;;) {
+		struct batch batch;
+		int rc = next_batch(device, &batch, err);
+
+		if (!rc && batch.header[0].flags & PACKET_CONFIG_STATE)
+			return keep_config(device, &batch, counts, err);
+		rc = rc ? rc : load_batch(device, &batch, err);
+		if (rc)
+			return rc;
+		release_batch(device, &batch, counts);
+	}
+}

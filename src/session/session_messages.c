@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* Control messages between the wire and core: bodies are encoded and taken in here, decisions are core's. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "session/session.h"
+
+static size_t encode_failure(struct vfiomig_session *session)
+{
+	struct message_failure failure = { .error = session->core.outcome };
+
+	return message_encode_failure(session->frame, &failure);
+}
+
+static size_t encode_device(struct vfiomig_session *session, unsigned d)
+{
+	struct message_device message;
+
+	plan_device(&session->side, d, &message);
+	return message_encode_device(session->frame, &message);
+}
+
+static size_t encode_agreed(struct vfiomig_session *session)
+{
+	struct message_agreed agreed;
+
+	plan_answer(&session->plan, &agreed);
+	return message_encode_agreed(session->frame, &agreed);
+}
+
+static size_t encode_ready(struct vfiomig_session *session)
+{
+	struct fabric_memory memory = { 0 };
+	struct message_ready ready;
+
+	session->fabric->ops->describe(session->fabric, &memory);
+	ready = (struct message_ready){ .base = memory.base, .rkey = memory.rkey };
+	return message_encode_ready(session->frame, &ready);
+}
+
+static size_t encode_stream_end(struct vfiomig_session *session, unsigned d)
+{
+	const struct stream_counts *counts = &session->core.device[d].counts;
+	struct message_stream_end end = { .number = (uint16_t)d,
+					  .packets = counts->packets,
+					  .bytes = counts->bytes,
+					  .digest = counts->digest };
+
+	return message_encode_stream_end(session->frame, &end);
+}
+
+static size_t encode(struct vfiomig_session *session, enum message_type message, unsigned device)
+{
+	switch (message) {
+	case MESSAGE_OFFER:
+		plan_offer(&session->side, &session->offer);
+		return message_encode_offer(session->frame, &session->offer);
+	case MESSAGE_DEVICE:
+		return encode_device(session, device);
+	case MESSAGE_AGREED:
+		return encode_agreed(session);
+	case MESSAGE_READY:
+		return encode_ready(session);
+	case MESSAGE_STREAM_END:
+		return encode_stream_end(session, device);
+	case MESSAGE_DONE:
+	case MESSAGE_ABORT:
+		return encode_failure(session);
+	default:
+		return 0;
+	}
+}
+
+void session_send(struct vfiomig_session *session, enum message_type message, unsigned device)
+{
+	size_t bytes;
+	int rc;
+
+	if (!session->conn)
+		return;
+	bytes = encode(session, message, device);
+	rc = control_send(session->conn, (uint16_t)message, session->frame, bytes);
+	/* A peer that takes no messages is as good as silent; a lost connection is told by control_poll. */
+	if (rc == -ENOBUFS)
+		session_log_line(session, VFIOMIG_LOG_WARNING, "the peer does not take control messages (%s)",
+				 message_name(message));
+}
+
+static void refuse(struct vfiomig_session *session, uint16_t type, const char *what)
+{
+	struct vfiomig_error err = { 0 };
+
+	error_set(&err, VFIOMIG_PROTOCOL, EPROTO, "message-malformed", "%s: a %s message %s", session_side(session),
+		  message_name(type), what);
+	session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
+}
+
+static void step_message(struct vfiomig_session *session, enum message_type type)
+{
+	session_step(session, &(struct core_event){ .kind = CORE_MESSAGE, .message = type });
+}
+
+static bool offer_due(const struct vfiomig_session *session)
+{
+	return session->role == VFIOMIG_DESTINATION && session->core.phase == PHASE_AGREE && !session->offer_judged;
+}
+
+static void receive_offer(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
+{
+	if (!offer_due(session) || session->offer_here) {
+		step_message(session, MESSAGE_OFFER); /* core refuses it */
+		return;
+	}
+	if (message_decode_offer(&session->offer, body, bytes)) {
+		refuse(session, MESSAGE_OFFER, "cannot be read");
+		return;
+	}
+	session->offer_here = true;
+}
+
+static void receive_device(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
+{
+	unsigned next = session->offer_devices_here;
+
+	if (!offer_due(session) || !session->offer_here || next >= session->offer.devices) {
+		refuse(session, MESSAGE_DEVICE, "came out of phase");
+		return;
+	}
+	if (message_decode_device(&session->offer_devices[next], body, bytes) ||
+	    session->offer_devices[next].number != next) {
+		refuse(session, MESSAGE_DEVICE, "cannot be read");
+		return;
+	}
+	session->offer_devices_here++;
+	session_judge_offer(session);
+}
+
+void session_judge_offer(struct vfiomig_session *session)
+{
+	struct vfiomig_error err = { 0 };
+	struct core *core = &session->core;
+	struct plan plan;
+
+	if (!offer_due(session) || !session->probed || !session->offer_here ||
+	    session->offer_devices_here < session->offer.devices)
+		return;
+	session->offer_judged = true;
+	if (plan_agree(&plan, &session->side, &session->offer, session->offer_devices, &err)) {
+		session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
+		return;
+	}
+	pthread_mutex_lock(&session->snapshot_lock);
+	session->plan = plan;
+	core_set_devices(core, session->plan.devices);
+	for (unsigned d = 0; d < session->plan.devices; d++) {
+		struct session_device *device = session_device_of(session, d);
+
+		device->number = d;
+		device->source_info = &session->offer_devices[d].info;
+		core->device[d].gated = session->plan.gated >> d & 1;
+		core->device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
+	}
+	pthread_mutex_unlock(&session->snapshot_lock);
+	step_message(session, MESSAGE_OFFER);
+}
+
+static void receive_agreed(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
+{
+	struct vfiomig_error err = { 0 };
+	struct message_agreed agreed;
+	struct plan plan;
+
+	if (session->role == VFIOMIG_SOURCE && session->core.phase == PHASE_AGREE) {
+		if (message_decode_agreed(&agreed, body, bytes)) {
+			refuse(session, MESSAGE_AGREED, "cannot be read");
+			return;
+		}
+		if (plan_accept(&plan, &session->side, &agreed, &err)) {
+			session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
+			return;
+		}
+		pthread_mutex_lock(&session->snapshot_lock);
+		session->plan = plan;
+		for (unsigned d = 0; d < plan.devices; d++)
+			session->core.device[d].gated = plan.gated >> d & 1;
+		pthread_mutex_unlock(&session->snapshot_lock);
+	}
+	step_message(session, MESSAGE_AGREED);
+}
+
+static void receive_ready(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
+{
+	struct message_ready ready;
+
+	if (message_decode_ready(&ready, body, bytes)) {
+		refuse(session, MESSAGE_READY, "cannot be read");
+		return;
+	}
+	if (session->role == VFIOMIG_SOURCE && !(session->core.facts & FACT_READY))
+		session->ready = ready;
+	step_message(session, MESSAGE_READY);
+}
+
+static void receive_stream_end(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
+{
+	struct message_stream_end end;
+
+	if (message_decode_stream_end(&end, body, bytes)) {
+		refuse(session, MESSAGE_STREAM_END, "cannot be read");
+		return;
+	}
+	session_step(session, &(struct core_event){ .kind = CORE_STREAM_END,
+						    .device = end.number,
+						    .counts = { .packets = end.packets,
+								.bytes = end.bytes,
+								.digest = end.digest } });
+}
+
+static void receive_failure(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes)
+{
+	struct core_event event = { .kind = CORE_ABORT, .message = (enum message_type)type };
+	struct message_failure failure;
+
+	if (message_decode_failure(&failure, body, bytes)) {
+		refuse(session, type, "cannot be read");
+		return;
+	}
+	if (type == MESSAGE_DONE)
+		event.kind = CORE_MESSAGE;
+	else if (failure.error.code == VFIOMIG_OK)
+		failure.error.code = VFIOMIG_PROTOCOL; /* an abort has a cause */
+	event.error = &failure.error;
+	session_step(session, &event);
+}
+
+void session_receive(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes)
+{
+	switch (type) {
+	case MESSAGE_OFFER:
+		receive_offer(session, body, bytes);
+		break;
+	case MESSAGE_DEVICE:
+		receive_device(session, body, bytes);
+		break;
+	case MESSAGE_AGREED:
+		receive_agreed(session, body, bytes);
+		break;
+	case MESSAGE_READY:
+		receive_ready(session, body, bytes);
+		break;
+	case MESSAGE_STREAM_END:
+		receive_stream_end(session, body, bytes);
+		break;
+	case MESSAGE_DONE:
+	case MESSAGE_ABORT:
+		receive_failure(session, type, body, bytes);
+		break;
+	default:
+		step_message(session, (enum message_type)type);
+	}
+}

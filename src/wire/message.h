@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bodies of the control messages: encode and decode, no I/O. Frames around them (length, version, type, session) are
+ * src/control's. Every message has a hard limit, which is checked before anything is buffered.
+ */
+#ifndef WIRE_MESSAGE_H
+#define WIRE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vfiomig/device.h>
+#include <vfiomig/session.h>
+
+enum message_type {
+	MESSAGE_OFFER = 1,	 /* source: what it wants; as many DEVICE messages follow as it says */
+	MESSAGE_DEVICE = 2,	 /* source: one device's manifest */
+	MESSAGE_AGREED = 3,	 /* destination: what holds */
+	MESSAGE_READY = 4,	 /* destination: where its arena lies; lanes may come */
+	MESSAGE_LANES_READY = 5, /* destination: all lanes up, all devices RESUMING */
+	MESSAGE_SWITCHOVER = 6,	 /* source: its devices stop now */
+	MESSAGE_STREAM_END = 7,	 /* source: one device's stream is complete, with this manifest */
+	MESSAGE_PREPARED = 8,	 /* destination: all loaded and checked, it could run */
+	MESSAGE_COMMIT = 9,	 /* source: run; the source never will again */
+	MESSAGE_DONE = 10,	 /* destination: runs (failure.code 0), or runs with a failed device (22) */
+	MESSAGE_ABORT = 11,	 /* either: it is over, and why */
+	MESSAGE_HEARTBEAT = 12,	 /* either */
+	MESSAGE_TYPES
+};
+
+/* "OFFER", ...; "?" for no type. */
+const char *message_name(unsigned type);
+
+/* The longest body of @type in bytes; 0 for HEARTBEAT and its like; UINT32_MAX: no such type. */
+uint32_t message_bytes_max(uint16_t type);
+
+enum { MESSAGE_BYTES_MAX = 8192 };
+
+enum message_arch { ARCH_UNKNOWN = 0, ARCH_X86_64 = 1, ARCH_AARCH64 = 2, ARCH_OTHER = 255 };
+
+struct message_offer {
+	uint16_t devices;
+	uint16_t lanes;
+	uint32_t slots;
+	uint64_t slot_bytes;
+	uint8_t gate;	    /* enum vfiomig_gate, as asked for */
+	uint8_t integrity;  /* enum vfiomig_integrity */
+	uint8_t transports; /* bit (1 << enum vfiomig_transport) for each that the source can use */
+	uint8_t arch;	    /* enum message_arch */
+	bool gate_default;  /* what the source's auto means on its architecture */
+};
+
+struct message_device {
+	uint16_t number; /* the source's; on lanes and in all later messages too */
+	uint8_t gate;	 /* enum vfiomig_gate */
+	char name[32];
+	struct vfiomig_device_info info;
+};
+
+struct message_agreed {
+	uint16_t lanes;
+	uint32_t slots;
+	uint64_t slot_bytes;
+	uint8_t transport; /* enum vfiomig_transport, never AUTO */
+	uint64_t gated;	   /* bit per device */
+	char reason[160];  /* why this transport */
+};
+
+struct message_ready {
+	uint64_t base;
+	uint32_t rkey;
+};
+
+struct message_stream_end {
+	uint16_t number;
+	uint64_t packets; /* the config packet included */
+	uint64_t bytes;	  /* of payload, the config packet's included */
+	uint32_t digest;
+};
+
+struct message_failure {
+	struct vfiomig_error error;
+};
+
+/* Encoders write at most MESSAGE_BYTES_MAX to @out and return the bytes. */
+size_t message_encode_offer(uint8_t *out, const struct message_offer *message);
+size_t message_encode_device(uint8_t *out, const struct message_device *message);
+size_t message_encode_agreed(uint8_t *out, const struct message_agreed *message);
+size_t message_encode_ready(uint8_t *out, const struct message_ready *message);
+size_t message_encode_stream_end(uint8_t *out, const struct message_stream_end *message);
+size_t message_encode_failure(uint8_t *out, const struct message_failure *message);
+
+/*
+ * Decoders fill @message and return 0, or -EPROTO when the body is too short, too long, or has a field out of its
+ * range. Strings come out terminated whatever the peer sent.
+ */
+int message_decode_offer(struct message_offer *message, const uint8_t *in, size_t bytes);
+int message_decode_device(struct message_device *message, const uint8_t *in, size_t bytes);
+int message_decode_agreed(struct message_agreed *message, const uint8_t *in, size_t bytes);
+int message_decode_ready(struct message_ready *message, const uint8_t *in, size_t bytes);
+int message_decode_stream_end(struct message_stream_end *message, const uint8_t *in, size_t bytes);
+int message_decode_failure(struct message_failure *message, const uint8_t *in, size_t bytes);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The header of a packet: 64 bytes, big-endian, one per slot. Nothing in it is trusted before it was copied out of the
+ * slot and checked; what changes in the slot afterwards has no effect.
+ *
+ *    0 magic 4 · version 2 · device 2      8 index 8
+ *   16 flags 4 · payload bytes 4          24 session 16
+ *   40 zero 20                            60 CRC32C 4 over the header (this field zero) and the payload
+ */
+#ifndef WIRE_PACKET_H
+#define WIRE_PACKET_H
+
+#include <stdint.h>
+
+enum {
+	PACKET_HEADER_BYTES = 64,
+	PACKET_VERSION = 1,
+	PACKET_SESSION_BYTES = 16,
+};
+
+#define PACKET_MAGIC UINT32_C(0x56664d67) /* "VfMg" */
+
+enum packet_flags {
+	PACKET_CONFIG_STATE = 1, /* the last packet of its device: the config state, possibly empty */
+	PACKET_STOP_COPY = 2,	 /* read after the device had stopped */
+};
+
+struct packet_header {
+	uint16_t device;
+	uint32_t flags;
+	uint64_t index;
+	uint32_t bytes; /* of payload */
+	uint8_t session[PACKET_SESSION_BYTES];
+	uint32_t crc;
+};
+
+/*
+ * Encode @header to @out and return its CRC, which goes on over @payload where @payload is not NULL (then it is
+ * header->bytes long); header->crc is ignored.
+ */
+uint32_t packet_encode(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header, const void *payload);
+
+/*
+ * Decode @in. 0, or -EPROTO with *@why set to a stable word: "packet-magic", "packet-version", "packet-flags",
+ * "packet-reserved".
+ */
+int packet_decode(struct packet_header *header, const uint8_t in[PACKET_HEADER_BYTES], const char **why);
+
+/* Does the CRC of @header hold over the header and, where @payload is not NULL, the payload? */
+int packet_verify(const struct packet_header *header, const void *payload);
+
+/* Carry a stream's digest over one more packet: a CRC over (index, bytes, the packet's CRC). Starts from 0. */
+uint32_t packet_digest(uint32_t digest, const struct packet_header *header);
+
+#endif

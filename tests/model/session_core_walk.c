@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core walked breadth first from its start through every state that it can get into, with every event that a shell or
+ * a peer could bring there, good or bad. A witness checks every action; from every state the answers to what is
+ * outstanding and then silence must lead to the end.
+ */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "support/core_witness.h"
+
+#define T0 (1000 * NS_PER_S)
+
+enum { PEER_TIMEOUT_MS = 1000, STATES_MAX = 1 << 17, TABLE_SLOTS = 1 << 18, SETTLE_STEPS_MAX = 64 };
+
+/* All of a core that decides what it does next; times are taken out of it, see thaw. */
+struct frozen {
+	uint32_t facts;
+	uint8_t phase, devices, outcome;
+	uint8_t peer_gone, peer_knows, ran, overtaken, gate_timed, token_wrong;
+	uint8_t step[WITNESS_DEVICES], busy[WITNESS_DEVICES], touched[WITNESS_DEVICES], failed[WITNESS_DEVICES];
+	uint8_t ended[WITNESS_DEVICES], counted[WITNESS_DEVICES], manifest_wrong[WITNESS_DEVICES];
+	uint8_t unused;
+};
+
+struct state {
+	struct witness witness;
+	struct frozen core;
+};
+
+struct walk {
+	struct state *states;
+	uint32_t *table; /* number of a state + 1; 0: free */
+	uint32_t count, done, failed;
+	struct core blank;
+	struct state start;
+};
+
+static const struct vfiomig_error trouble = { .code = VFIOMIG_FABRIC, .errnum = 5, .name = "trouble", .text = "trouble" };
+static const struct vfiomig_error device_trouble = { .code = VFIOMIG_DEVICE, .errnum = 5, .name = "eio", .text = "eio" };
+static const struct vfiomig_error degraded = { .code = VFIOMIG_DEGRADED, .name = "degraded", .text = "one did not run" };
+static const struct vfiomig_error nothing = { .code = VFIOMIG_OK };
+static const struct stream_counts right = { .packets = 4, .bytes = 104, .config_bytes = 4, .digest = 7 };
+static const struct stream_counts wrong = { .packets = 4, .bytes = 104, .config_bytes = 4, .digest = 8 };
+static const uint64_t arrived[VFIOMIG_DEVICES_MAX] = { 2, 2 };
+
+static struct token token_of(uint64_t packets)
+{
+	return (struct token){ .devices = 2, .count = { { packets, 100 }, { packets, 100 } } };
+}
+
+static void freeze(struct frozen *frozen, const struct core *core)
+{
+	memset(frozen, 0, sizeof(*frozen));
+	frozen->facts = core->facts;
+	frozen->phase = (uint8_t)core->phase;
+	frozen->devices = (uint8_t)core->devices;
+	frozen->outcome = (uint8_t)core->outcome.code;
+	if (core->outcome.code >= VFIOMIG_INTERNAL && core->outcome.code <= VFIOMIG_CANCELLED)
+		frozen->outcome = VFIOMIG_FABRIC; /* which failure it was decides nothing */
+	frozen->peer_gone = core->peer_gone;
+	frozen->peer_knows = core->peer_knows;
+	frozen->ran = core->ran;
+	frozen->overtaken = core->overtaken;
+	frozen->gate_timed = core->gate_ns != 0;
+	frozen->token_wrong = core->facts & FACT_TOKEN && core->token.count[0].packets != 3;
+	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
+		const struct core_device *device = &core->device[d];
+
+		frozen->step[d] = device->step;
+		frozen->busy[d] = (uint8_t)device->busy;
+		frozen->touched[d] = device->touched;
+		frozen->failed[d] = device->failed;
+		frozen->ended[d] = device->ended;
+		frozen->counted[d] = device->counted;
+		frozen->manifest_wrong[d] = device->ended && device->manifest.digest != right.digest;
+	}
+}
+
+static void thaw(struct core *core, const struct walk *walk, const struct state *state)
+{
+	const struct frozen *frozen = &state->core;
+
+	*core = walk->blank;
+	core->facts = frozen->facts;
+	core->phase = (enum core_phase)frozen->phase;
+	core->devices = frozen->devices;
+	core->outcome.code = (enum vfiomig_code)frozen->outcome;
+	core->peer_gone = frozen->peer_gone;
+	core->peer_knows = frozen->peer_knows;
+	core->ran = frozen->ran;
+	core->overtaken = frozen->overtaken;
+	core->gate_ns = frozen->gate_timed ? T0 : 0;
+	core->token = token_of(frozen->token_wrong ? 5 : 3);
+	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
+		struct core_device *device = &core->device[d];
+
+		device->p2p = state->witness.p2p >> d & 1;
+		device->gated = state->witness.gated >> d & 1;
+		device->step = frozen->step[d];
+		device->busy = (enum device_request)frozen->busy[d];
+		device->touched = frozen->touched[d];
+		device->failed = frozen->failed[d];
+		device->ended = frozen->ended[d];
+		device->counted = frozen->counted[d];
+		device->counts = right;
+		device->manifest = frozen->manifest_wrong[d] ? wrong : right;
+	}
+}
+
+/*
+ * On the way back the witness asks only what was touched, what is busy and who knows what. It forgets the rest, or the
+ * number of states explodes; the core's own state stays whole.
+ */
+static void forget_the_way_here(struct state *state)
+{
+	struct witness *witness = &state->witness;
+
+	if (state->core.phase <= PHASE_DONE)
+		return;
+	witness->sent &= 1 << MESSAGE_COMMIT | 1 << MESSAGE_ABORT;
+	witness->ends_sent = witness->ends_came = witness->token_came = witness->token_posted = 0;
+	witness->prepared_came = witness->commit_came = witness->done_came = witness->platform_ready = 0;
+	witness->debts_paid &= DEBT_COMMITTED | DEBT_FENCE;
+	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
+		uint16_t back = witness->asked[d] & (1 << REQUEST_RESUME | 1 << REQUEST_RESET);
+		bool touched = witness->asked[d] & ~(1 << REQUEST_CHECK);
+
+		witness->asked[d] = touched ? back | 1 << REQUEST_STOP_COPY : 0;
+		witness->succeeded[d] &= 1 << REQUEST_RUN_P2P | 1 << REQUEST_RUN;
+		witness->answered[d] = 0;
+	}
+}
+
+static uint32_t hash_of(const struct state *state)
+{
+	const uint8_t *bytes = (const uint8_t *)state;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < sizeof(*state); i++)
+		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return (uint32_t)(hash ^ hash >> 29);
+}
+
+static void remember(struct walk *walk, const struct state *state)
+{
+	uint32_t at = hash_of(state) % TABLE_SLOTS;
+
+	while (walk->table[at]) {
+		if (!memcmp(&walk->states[walk->table[at] - 1], state, sizeof(*state)))
+			return;
+		at = (at + 1) % TABLE_SLOTS;
+	}
+	cr_assert_lt(walk->count, STATES_MAX, "more states than there is room for");
+	walk->states[walk->count] = *state;
+	walk->table[at] = ++walk->count;
+}
+
+/* --- Every event that may come; each function says false when the @n-th of its kind cannot come in this state --- */
+
+static struct token shown; /* what an event points to */
+
+static bool answer(const struct state *state, unsigned n, struct core_event *event)
+{
+	unsigned debt = 1u << n;
+
+	*event = (struct core_event){ .kind = CORE_FACT, .fact = witness_fact(debt) };
+	return state->witness.debts & debt;
+}
+
+static bool device_answer(const struct state *state, unsigned n, struct core_event *event)
+{
+	unsigned d = n / 2;
+
+	*event = (struct core_event){ .kind = CORE_DEVICE_DONE,
+				      .device = d,
+				      .request = (enum device_request)state->witness.busy[d],
+				      .counts = right,
+				      .error = n % 2 ? &device_trouble : NULL };
+	return state->witness.busy[d] != REQUEST_NONE;
+}
+
+static bool own_news(const struct state *state, unsigned n, struct core_event *event)
+{
+	static const struct core_event news[] = {
+		{ .kind = CORE_CANCEL },
+		{ .kind = CORE_FAILED, .error = &trouble },
+		{ .kind = CORE_LOST, .error = &trouble },
+		{ .kind = CORE_FACT, .fact = FACT_CONTROL_UP },
+		{ .kind = CORE_FACT, .fact = FACT_ITERABLES_DONE },
+		{ .kind = CORE_FACT, .fact = FACT_PLATFORM_READY },
+	};
+
+	*event = news[n];
+	if (event->kind == CORE_LOST || event->fact == FACT_CONTROL_UP)
+		return !state->witness.lost && (event->kind == CORE_LOST || !state->witness.control_up);
+	if (event->kind == CORE_FACT)
+		return (event->fact == FACT_ITERABLES_DONE) == state->witness.source &&
+		       !(state->core.facts & event->fact) && state->core.phase < PHASE_DONE;
+	return true;
+}
+
+static bool peer_message(const struct state *state, unsigned n, struct core_event *event)
+{
+	*event = (struct core_event){ .kind = CORE_MESSAGE, .message = (enum message_type)n };
+	if (n == MESSAGE_TYPES)
+		*event = (struct core_event){ .kind = CORE_MESSAGE, .message = MESSAGE_DONE, .error = &degraded };
+	if (n == MESSAGE_ABORT)
+		*event = (struct core_event){ .kind = CORE_ABORT, .error = &trouble };
+	if (n == MESSAGE_TYPES + 1) /* an ABORT that claims that the destination runs */
+		*event = (struct core_event){ .kind = CORE_ABORT, .error = &degraded };
+	if (n == MESSAGE_TYPES + 2) /* one without a cause */
+		*event = (struct core_event){ .kind = CORE_ABORT, .error = &nothing };
+	return n >= MESSAGE_OFFER && n != MESSAGE_STREAM_END && state->witness.control_up && !state->witness.lost;
+}
+
+static bool stream_end(const struct state *state, unsigned n, struct core_event *event)
+{
+	static const unsigned numbers[] = { 0, 1, 2, 63, 65535 };
+
+	*event = (struct core_event){ .kind = CORE_STREAM_END, .device = numbers[n / 2], .counts = n % 2 ? wrong : right };
+	return state->witness.control_up && !state->witness.lost;
+}
+
+static bool token(const struct state *state, unsigned n, struct core_event *event)
+{
+	static const uint64_t packets[] = { 3, 1, 5 }; /* right, fewer than have come, more than are sent */
+
+	shown = token_of(packets[n]);
+	*event = (struct core_event){ .kind = CORE_TOKEN, .token = &shown, .arrived = arrived };
+	return !state->witness.source && state->core.devices > 0;
+}
+
+static bool nothing_but_time(const struct state *state, unsigned n, struct core_event *event)
+{
+	(void)state;
+	(void)n;
+	*event = (struct core_event){ .kind = CORE_TICK };
+	return true;
+}
+
+static const struct source_of_events {
+	bool (*make)(const struct state *state, unsigned n, struct core_event *event);
+	unsigned count;
+} events[] = {
+	{ answer, 7 },	      { device_answer, 2 * WITNESS_DEVICES }, { own_news, 6 }, { peer_message, MESSAGE_TYPES + 3 },
+	{ stream_end, 5 * 2 }, { token, 3 },			       { nothing_but_time, 4 },
+};
+
+/* Ticks: at once; when a heartbeat is due; after silence; after a minute in which the peer was heard. */
+static uint64_t time_of(struct core *core, const struct core_event *event, unsigned n)
+{
+	static const uint64_t after_ms[] = { 1, 150, PEER_TIMEOUT_MS, 61000 };
+	uint64_t now = T0 + (event->kind == CORE_TICK ? after_ms[n] : 1) * NS_PER_MS;
+
+	if (event->kind == CORE_TICK && n == 3)
+		core->heard_ns = now;
+	return now;
+}
+
+/* The shell knows the devices once it has judged the OFFER, just before it tells core. */
+static void prepare(struct core *core, const struct witness *witness, const struct core_event *event)
+{
+	if (event->kind == CORE_MESSAGE && event->message == MESSAGE_OFFER && core->phase == PHASE_AGREE)
+		core_set_devices(core, witness->devices);
+}
+
+static void expand(struct walk *walk, const struct state *from, const struct source_of_events *source, unsigned n)
+{
+	struct core_actions actions;
+	struct core_event event;
+	struct state to;
+	struct core core;
+	const char *broken;
+	uint64_t now;
+
+	if (!source->make(from, n, &event))
+		return;
+	memcpy(&to, from, sizeof(to));
+	thaw(&core, walk, from);
+	prepare(&core, &to.witness, &event);
+	now = time_of(&core, &event, n);
+	broken = witness_step(&to.witness, &core, &event, now, &actions);
+	cr_assert_null(broken, "%s; %s in phase %u, event kind %d, number %u, step %u/%u", broken,
+		       from->witness.source ? "source" : "destination", from->core.phase, (int)event.kind, n,
+		       from->core.step[0], from->core.step[1]);
+	if (from->witness.finished)
+		return; /* it was silent, or the witness had said so */
+	freeze(&to.core, &core);
+	forget_the_way_here(&to);
+	remember(walk, &to);
+}
+
+/* What is outstanding is answered (well, or with failures), then nothing comes any more: does it end? */
+static bool settles(const struct walk *walk, const struct state *from, bool well)
+{
+	struct state at = *from;
+	struct core_actions actions;
+	const char *broken;
+	uint64_t now = T0;
+	struct core core;
+
+	thaw(&core, walk, from);
+	for (unsigned i = 0; i < SETTLE_STEPS_MAX && !at.witness.finished; i++) {
+		struct core_event event = { .kind = CORE_TICK };
+		bool any = false;
+
+		for (unsigned n = 0; n < 7 && !any; n++)
+			any = answer(&at, n, &event);
+		for (unsigned n = 0; n < WITNESS_DEVICES && !any; n++)
+			any = device_answer(&at, 2 * n + !well, &event);
+		if (!any)
+			event = (struct core_event){ .kind = CORE_TICK };
+		if (!any && core.phase == PHASE_CONNECT && !at.witness.source)
+			event.kind = CORE_CANCEL; /* a destination may wait for its source as long as it likes */
+		now += any ? 1 : 61 * NS_PER_S;
+		broken = witness_step(&at.witness, &core, &event, now, &actions);
+		cr_assert_null(broken, "%s, on the way out of phase %u", broken, from->core.phase);
+	}
+	/* Once the record of the commit is asked for, silence ends in running: a device's own failure apart. */
+	if (well && core.role == VFIOMIG_DESTINATION && from->core.phase >= PHASE_RECORD && from->core.phase < PHASE_DONE &&
+	    !from->core.failed[0] && !from->core.failed[1])
+		cr_assert_eq(core.phase, PHASE_DONE);
+	return at.witness.finished;
+}
+
+static void start_walk(struct walk *walk, enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated,
+		       bool no_platform)
+{
+	struct core_config config = { .role = role,
+				      .peer_timeout_ns = PEER_TIMEOUT_MS * NS_PER_MS,
+				      .no_platform = no_platform };
+	struct core_event event = { .kind = CORE_START };
+	struct core_actions actions;
+	struct state *start = &walk->start;
+	struct core core;
+
+	memset(walk->table, 0, TABLE_SLOTS * sizeof(*walk->table));
+	walk->count = walk->done = walk->failed = 0;
+	core_init(&walk->blank, &config, T0);
+	memset(start, 0, sizeof(*start));
+	start->witness.source = role == VFIOMIG_SOURCE;
+	start->witness.devices = (uint8_t)devices;
+	start->witness.p2p = (uint8_t)p2p;
+	start->witness.gated = (uint8_t)gated;
+	start->witness.platform_ready = no_platform;
+	core = walk->blank;
+	if (role == VFIOMIG_SOURCE)
+		core_set_devices(&core, devices);
+	for (unsigned d = 0; d < devices; d++) {
+		core.device[d].p2p = p2p >> d & 1;
+		core.device[d].gated = gated >> d & 1;
+	}
+	cr_assert_null(witness_step(&start->witness, &core, &event, T0, &actions));
+	freeze(&start->core, &core);
+	remember(walk, start);
+}
+
+static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated, bool no_platform)
+{
+	struct walk walk = { .states = malloc(STATES_MAX * sizeof(struct state)),
+			     .table = malloc(TABLE_SLOTS * sizeof(uint32_t)) };
+
+	cr_assert(walk.states && walk.table);
+	start_walk(&walk, role, devices, p2p, gated, no_platform);
+	for (uint32_t i = 0; i < walk.count; i++) {
+		const struct state from = walk.states[i];
+
+		walk.done += from.core.phase == PHASE_DONE;
+		walk.failed += from.core.phase == PHASE_FAILED;
+		for (size_t s = 0; s < sizeof(events) / sizeof(events[0]); s++)
+			for (unsigned n = 0; n < events[s].count; n++)
+				expand(&walk, &from, &events[s], n);
+		cr_assert(from.witness.finished || (settles(&walk, &from, true) && settles(&walk, &from, false)),
+			  "no way out of phase %u, facts %x, steps %u/%u, busy %u/%u", from.core.phase, from.core.facts,
+			  from.core.step[0], from.core.step[1], from.core.busy[0], from.core.busy[1]);
+	}
+	cr_log_info("%u states, %u done, %u failed", walk.count, walk.done, walk.failed);
+	cr_assert(walk.done > 0 && walk.failed > 0, "of %u states %u are done, %u failed", walk.count, walk.done, walk.failed);
+	free(walk.states);
+	free(walk.table);
+}
+
+Test(core_walk, source_with_one_device_breaks_no_rule_anywhere)
+{
+	walk_all(VFIOMIG_SOURCE, 1, 0, 0, true);
+	walk_all(VFIOMIG_SOURCE, 1, 1, 1, false);
+}
+
+Test(core_walk, source_with_two_devices_breaks_no_rule_anywhere)
+{
+	walk_all(VFIOMIG_SOURCE, 2, 3, 0, true);
+	walk_all(VFIOMIG_SOURCE, 2, 3, 2, false);
+}
+
+Test(core_walk, destination_with_one_device_breaks_no_rule_anywhere)
+{
+	walk_all(VFIOMIG_DESTINATION, 1, 0, 0, true);
+	walk_all(VFIOMIG_DESTINATION, 1, 0, 1, true);
+	walk_all(VFIOMIG_DESTINATION, 1, 1, 1, false);
+}
+
+Test(core_walk, destination_with_two_devices_breaks_no_rule_anywhere)
+{
+	walk_all(VFIOMIG_DESTINATION, 2, 3, 3, false);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/address.h"
+
+static void assert_resolves(const char *text, bool passive, const char *wanted)
+{
+	struct vfiomig_error err = { 0 };
+	struct sockaddr_storage address;
+	char got[ADDRESS_TEXT_BYTES];
+	socklen_t bytes;
+
+	cr_assert_eq(address_resolve(text, passive, &address, &bytes, &err), 0, "%s", err.text);
+	cr_assert_str_eq(address_format(&address, got), wanted);
+}
+
+static void assert_refused(const char *text, bool passive)
+{
+	struct vfiomig_error err = { 0 };
+	struct sockaddr_storage address;
+	socklen_t bytes;
+
+	cr_assert_eq(address_resolve(text, passive, &address, &bytes, &err), -EINVAL, "'%s' was taken", text);
+	cr_assert_eq(err.code, VFIOMIG_USAGE);
+	cr_assert_not_null(strstr(err.text, text), "the text is missing: %s", err.text);
+}
+
+Test(address, reads_hosts_of_both_families)
+{
+	assert_resolves("127.0.0.1:4711", false, "127.0.0.1:4711");
+	assert_resolves("[::1]:4711", false, "[::1]:4711");
+	assert_resolves("[::]:0", true, "[::]:0");
+	assert_resolves("10.0.0.1:65535", false, "10.0.0.1:65535");
+}
+
+Test(address, an_empty_host_listens_everywhere)
+{
+	assert_resolves(":4711", true, "0.0.0.0:4711");
+}
+
+Test(address, a_name_gives_its_ipv4_address)
+{
+	assert_resolves("localhost:1", false, "127.0.0.1:1");
+}
+
+Test(address, refuses_what_cannot_be_read)
+{
+	static const char *const bad[] = { "",
+		                           "host",
+		                           "127.0.0.1",
+		                           "127.0.0.1:",
+		                           "127.0.0.1:x",
+		                           "127.0.0.1:-1",
+		                           "127.0.0.1:65536",
+		                           "127.0.0.1:99999999999999999999",
+		                           "127.0.0.1:1 ",
+		                           "::1:4711",
+		                           "[::1]",
+		                           "[::1:4711",
+		                           "[]:4711",
+		                           "[::1]x:4711",
+		                           "300.0.0.1:1",
+		                           "[zz]:1" };
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_refused(bad[i], true);
+		assert_refused(bad[i], false);
+	}
+}
+
+Test(address, nobody_connects_to_no_host_or_port_0)
+{
+	assert_refused(":4711", false);
+	assert_refused("127.0.0.1:0", false);
+}
+
+Test(address, a_host_that_is_too_long_is_refused)
+{
+	char text[400];
+
+	memset(text, 'a', sizeof(text));
+	memcpy(text + sizeof(text) - 3, ":1", 3);
+	assert_refused(text, false);
+}
+
+Test(address, reads_a_host_without_a_port)
+{
+	static const char *const hosts[][2] = { { "127.0.0.2", "127.0.0.2:0" },
+		                                { "::1", "[::1]:0" },
+		                                { "[::1]", "[::1]:0" } };
+	struct sockaddr_storage address;
+	char got[ADDRESS_TEXT_BYTES];
+	socklen_t bytes;
+
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(address_resolve_host(hosts[i][0], &address, &bytes, NULL), 0, "%s", hosts[i][0]);
+		cr_assert_str_eq(address_format(&address, got), hosts[i][1]);
+	}
+	cr_assert_eq(address_resolve_host("", &address, &bytes, NULL), -EINVAL);
+	cr_assert_eq(address_resolve_host("127.0.0.1:5", &address, &bytes, NULL), -EINVAL);
+	cr_assert_eq(address_resolve_host("[::1", &address, &bytes, NULL), -EINVAL);
+}
+
+Test(address, what_is_no_address_is_printed_as_such)
+{
+	struct sockaddr_storage none = { 0 };
+	char got[ADDRESS_TEXT_BYTES];
+
+	cr_assert_str_eq(address_format(&none, got), "an unknown address");
+}

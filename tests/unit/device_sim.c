@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "support/drive.h"
+
+#define SIM     "sim:bytes=1000003,seed=5"
+#define BYTES   1000003
+#define NO_CONF SIM ",config-bytes=0"
+
+static void no_sigpipe(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+}
+
+TestSuite(sim, .init = no_sigpipe, .timeout = 60);
+
+static void refused(const char *spec, const char *offending)
+{
+	struct vfiomig_error err = { 0 };
+	struct vfiomig_device *device;
+
+	cr_assert_eq(vfiomig_device_open(&device, spec, &err), -EINVAL, "%s", spec);
+	cr_assert_null(device);
+	cr_assert_eq(err.code, VFIOMIG_USAGE);
+	cr_assert(strstr(err.text, offending) != NULL, "%s", err.text);
+}
+
+/* Load what @change makes of the right stream; returns what RESUMING -> STOP says. */
+static int load_changed(void (*change)(uint8_t *stream, size_t *bytes), struct vfiomig_error *err)
+{
+	struct vfiomig_device *source = drive_open(NO_CONF), *target = drive_open(NO_CONF);
+	uint64_t at;
+	size_t bytes;
+	uint8_t *stream = drive_save(source, BYTES + 100, &bytes);
+	int rc;
+
+	cr_assert_eq(bytes, BYTES);
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	change(stream, &bytes);
+	cr_assert_eq(drive_write(target, stream, bytes, 100000, &at), 0);
+	rc = drive_try(target, VFIOMIG_STATE_STOP, err);
+	cr_assert_eq(vfiomig_device_state(target), rc ? VFIOMIG_STATE_ERROR : VFIOMIG_STATE_STOP);
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+	return rc;
+}
+
+static void caught(void (*change)(uint8_t *stream, size_t *bytes), const char *name, const char *where)
+{
+	struct vfiomig_error err;
+
+	cr_assert_eq(load_changed(change, &err), -EINVAL);
+	cr_assert_eq(err.code, VFIOMIG_DEVICE);
+	cr_assert_str_eq(err.name, name);
+	cr_assert(strstr(err.text, where) != NULL, "%s", err.text);
+}
+
+static void leave(uint8_t *stream, size_t *bytes)
+{
+	(void)stream, (void)bytes;
+}
+
+static void flip(uint8_t *stream, size_t *bytes)
+{
+	(void)bytes;
+	stream[654321] ^= 4;
+}
+
+static void swap(uint8_t *stream, size_t *bytes)
+{
+	uint8_t held[4096];
+
+	(void)bytes;
+	memcpy(held, stream + 8192, 4096);
+	memcpy(stream + 8192, stream + 16384, 4096);
+	memcpy(stream + 16384, held, 4096);
+}
+
+static void shorten(uint8_t *stream, size_t *bytes)
+{
+	(void)stream;
+	*bytes -= 1;
+}
+
+static void lengthen(uint8_t *stream, size_t *bytes)
+{
+	stream[*bytes] = 0;
+	*bytes += 1;
+}
+
+static void double_block(uint8_t *stream, size_t *bytes)
+{
+	(void)bytes;
+	memcpy(stream + 4096, stream, 4096);
+}
+
+Test(sim, loads_what_another_saved)
+{
+	struct vfiomig_error err;
+
+	cr_assert_eq(load_changed(leave, &err), 0, "%s", err.text);
+}
+
+Test(sim, catches_a_flipped_bit)
+{
+	caught(flip, "load-wrong", "byte 654321 ");
+}
+
+Test(sim, catches_swapped_blocks)
+{
+	caught(swap, "load-wrong", "byte 8192 ");
+}
+
+Test(sim, catches_a_missing_last_byte)
+{
+	caught(shorten, "load-short", "byte 1000002");
+}
+
+Test(sim, catches_an_extra_byte)
+{
+	caught(lengthen, "load-long", "byte 1000003");
+}
+
+Test(sim, catches_a_doubled_block)
+{
+	caught(double_block, "load-wrong", "byte 4096 ");
+}
+
+/* Save and load with config, as a session would; 0 or what RESUMING -> STOP says. */
+static int migrate(const char *from, const char *to, struct vfiomig_error *err)
+{
+	struct vfiomig_device *source = drive_open(from), *target = drive_open(to);
+	uint64_t at = 0;
+	size_t bytes;
+	uint8_t *stream = drive_save(source, 2 << 20, &bytes);
+	int rc;
+
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	cr_assert_eq(drive_write(target, stream, bytes, 1 << 20, &at), 0);
+	cr_assert_eq(drive_config(source, target, err), 0, "%s", err->text);
+	rc = drive_try(target, VFIOMIG_STATE_STOP, err);
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+	return rc;
+}
+
+Test(sim, migrates_states_of_any_size)
+{
+	static const char *const specs[] = { "sim:bytes=0",    "sim:bytes=1",
+		                             "sim:bytes=4095", "sim:bytes=4096",
+		                             "sim:bytes=4097", "sim:bytes=262143",
+		                             "sim:bytes=1M",   "sim:bytes=1M,config-bytes=4096" };
+	struct vfiomig_error err = { 0 };
+
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
+		cr_assert_eq(migrate(specs[i], specs[i], &err), 0, "%s: %s", specs[i], err.text);
+}
+
+Test(sim, of_another_seed_is_another_state)
+{
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(migrate("sim:bytes=1K,seed=1", "sim:bytes=1K,seed=2", &err), -EINVAL);
+	cr_assert_str_eq(err.name, "load-wrong");
+}
+
+Test(sim, with_another_config_seed_notices_the_config)
+{
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(migrate("sim:bytes=1K,config-seed=1", "sim:bytes=1K,config-seed=2", &err), -EINVAL);
+	cr_assert_str_eq(err.name, "config-wrong");
+	cr_assert_eq(migrate("sim:bytes=1K,config-seed=1", "sim:bytes=1K,config-seed=2,check-config=off", &err), 0);
+}
+
+/* @loads: when the config is loaded, 'e'arly or after the data ('d'). */
+static int load_config(const char *loads, struct vfiomig_error *err)
+{
+	struct vfiomig_device *source = drive_open("sim:bytes=100K"), *target = drive_open("sim:bytes=100K");
+	uint64_t at;
+	size_t bytes, half;
+	uint8_t *stream = drive_save(source, 1 << 20, &bytes);
+	int rc;
+
+	*err = (struct vfiomig_error){ 0 };
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	half = bytes - 1;
+	cr_assert_eq(drive_write(target, stream, half, 1 << 20, &at), 0);
+	if (strchr(loads, 'e'))
+		cr_assert_eq(drive_config(source, target, err), 0);
+	cr_assert_eq(drive_write(target, stream + half, bytes - half, 1 << 20, &at), 0);
+	for (const char *load = loads; *load; load++)
+		if (*load == 'd')
+			cr_assert_eq(drive_config(source, target, err), 0);
+	rc = drive_try(target, VFIOMIG_STATE_STOP, err);
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+	return rc;
+}
+
+Test(sim, wants_its_config_once_and_after_the_last_byte)
+{
+	struct vfiomig_error err;
+
+	cr_assert_eq(load_config("d", &err), 0, "%s", err.text);
+	cr_assert_eq(load_config("", &err), -EINVAL);
+	cr_assert_str_eq(err.name, "config-count");
+	cr_assert_eq(load_config("dd", &err), -EINVAL);
+	cr_assert_str_eq(err.name, "config-count");
+	cr_assert_eq(load_config("e", &err), -EINVAL);
+	cr_assert_str_eq(err.name, "config-early");
+}
+
+Test(sim, starts_every_load_with_nothing_set_up)
+{
+	struct vfiomig_device *source = drive_open("sim:bytes=0"), *target = drive_open("sim:bytes=0");
+	struct vfiomig_error err = { 0 };
+	uint8_t blob[65536];
+
+	for (int round = 0; round < 2; round++) {
+		drive_to(target, VFIOMIG_STATE_RESUMING);
+		cr_assert_eq(target->ops->config_get(target->impl, blob, sizeof(blob), &err), 264);
+		for (int at = 0x40; at < 256; at++)
+			cr_assert_eq(blob[8 + at], 0);
+		cr_assert_eq(drive_config(source, target, &err), 0, "%s", err.text);
+		drive_to(target, VFIOMIG_STATE_STOP);
+	}
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+}
+
+Test(sim, refuses_a_config_outside_resuming)
+{
+	struct vfiomig_device *device = drive_open(SIM);
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(drive_config(device, device, &err), -EINVAL);
+	vfiomig_device_close(device);
+}
+
+Test(sim, compares_config_sizes_before_anything_is_stopped)
+{
+	struct vfiomig_device *small = drive_open(SIM), *large = drive_open(SIM ",config-bytes=4096");
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(small->ops->config_check(small->impl, &small->info, &err), 0);
+	cr_assert_eq(small->ops->config_check(small->impl, &large->info, &err), -EINVAL);
+	cr_assert_eq(err.code, VFIOMIG_PREFLIGHT);
+	vfiomig_device_close(small);
+	vfiomig_device_close(large);
+}
+
+static void reads_at_most(const char *chunk, size_t most)
+{
+	char spec[128];
+	struct vfiomig_device *device;
+	struct drive_read state = { .end = 1 };
+	static uint8_t stream[200000];
+
+	snprintf(spec, sizeof(spec), "sim:bytes=150001,read-chunk=%s", chunk);
+	device = drive_open(spec);
+	drive_to(device, VFIOMIG_STATE_STOP_COPY);
+	cr_assert_eq(drive_read(device, stream, sizeof(stream), sizeof(stream), &state), 150001);
+	cr_assert_eq(state.end, 0);
+	cr_assert_leq(state.call_most, most, "%zu", state.call_most);
+	vfiomig_device_close(device);
+}
+
+Test(sim, gives_at_most_a_chunk_a_read)
+{
+	reads_at_most("7", 7);
+	reads_at_most("4096", 4096);
+	reads_at_most("100000", 100000);
+}
+
+Test(sim, takes_at_most_a_chunk_a_write)
+{
+	struct vfiomig_device *device = drive_open("sim:bytes=1M,write-chunk=10000,write-rate=1K");
+	static uint8_t stream[1 << 20];
+	ssize_t put;
+
+	drive_to(device, VFIOMIG_STATE_RESUMING);
+	fcntl(device->ops->data_fd(device->impl), F_SETFL, O_NONBLOCK);
+	put = write(device->ops->data_fd(device->impl), stream, sizeof(stream));
+	cr_assert(put > 0 && put <= 10000, "%zd", put);
+	vfiomig_device_close(device);
+}
+
+Test(sim, fails_a_read_at_the_byte_it_was_told)
+{
+	struct vfiomig_device *device = drive_open("sim:bytes=1M,read-error-at=700001");
+	struct drive_read state = { 0 };
+	static uint8_t stream[1 << 20];
+
+	drive_to(device, VFIOMIG_STATE_STOP_COPY);
+	cr_assert_eq(drive_read(device, stream, sizeof(stream), 65536, &state), 700001);
+	cr_assert_eq(state.end, -EIO);
+	cr_assert_eq(state.end_at, 700001);
+	drive_to(device, VFIOMIG_STATE_RUNNING);
+	vfiomig_device_close(device);
+}
+
+Test(sim, fails_a_write_at_the_byte_it_was_told)
+{
+	struct vfiomig_device *device = drive_open("sim:bytes=4M,write-error-at=1000001");
+	struct vfiomig_error err;
+	static uint8_t stream[4 << 20];
+	uint64_t at;
+
+	drive_to(device, VFIOMIG_STATE_RESUMING);
+	cr_assert_eq(drive_write(device, stream, sizeof(stream), 65536, &at), -EIO);
+	cr_assert_eq(at, 1000001);
+	cr_assert_eq(drive_try(device, VFIOMIG_STATE_STOP, &err), -EIO);
+	cr_assert(strstr(err.text, "byte 1000001") != NULL, "%s", err.text);
+	cr_assert_eq(device->ops->reset(device->impl, &err), 0);
+	cr_assert_eq(vfiomig_device_state(device), VFIOMIG_STATE_RUNNING);
+	vfiomig_device_close(device);
+}
+
+Test(sim, fails_the_state_change_where_the_pipe_had_hidden_the_byte)
+{
+	struct vfiomig_device *source = drive_open("sim:bytes=10"),
+			      *device = drive_open("sim:bytes=10,write-error-at=3");
+	struct vfiomig_error err;
+	uint64_t at;
+	size_t bytes;
+	uint8_t *stream = drive_save(source, 10, &bytes);
+
+	drive_to(device, VFIOMIG_STATE_RESUMING);
+	drive_write(device, stream, bytes, 10, &at);
+	cr_assert_eq(drive_try(device, VFIOMIG_STATE_STOP, &err), -EIO);
+	cr_assert(strstr(err.text, "byte 3 ") != NULL, "%s", err.text);
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(device);
+}
+
+/* PRE_COPY until the device has nothing, then STOP_COPY on the same descriptor; @leave bytes of PRE_COPY stay unread. */
+static void precopy(const char *spec, int end, size_t leave_bytes)
+{
+	struct vfiomig_device *source = drive_open(spec), *target = drive_open(spec);
+	struct vfiomig_error err;
+	struct drive_read state = { .end = 1 };
+	static uint8_t stream[2 << 20];
+	size_t got, room = leave_bytes ? 600000 - leave_bytes : sizeof(stream);
+	uint64_t at;
+	int fd;
+
+	drive_to(source, VFIOMIG_STATE_PRE_COPY);
+	fd = source->ops->data_fd(source->impl);
+	got = drive_read(source, stream, room, 65536, &state);
+	cr_assert_eq(got, 600000 - leave_bytes);
+	if (!leave_bytes)
+		cr_assert_eq(state.end, end);
+	drive_to(source, VFIOMIG_STATE_PRE_COPY_P2P);
+	drive_to(source, VFIOMIG_STATE_STOP_COPY);
+	cr_assert_eq(source->ops->data_fd(source->impl), fd);
+	state.end = 1;
+	got += drive_read(source, stream + got, sizeof(stream) - got, 65536, &state);
+	cr_assert_eq(got, BYTES);
+	cr_assert_eq(state.end, 0);
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	cr_assert_eq(drive_write(target, stream, got, 65536, &at), 0);
+	cr_assert_eq(drive_try(target, VFIOMIG_STATE_STOP, &err), 0, "%s", err.text);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+}
+
+Test(sim, ends_pre_copy_with_enomsg_or_with_zero)
+{
+	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", -ENOMSG, 0);
+	precopy(NO_CONF ",precopy=zero,precopy-bytes=600000", 0, 0);
+}
+
+Test(sim, goes_on_where_its_reader_stood_when_pre_copy_was_left)
+{
+	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", 0, 1);
+	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", 0, 599999);
+	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000,read-chunk=8K", 0, 123457);
+}
+
+Test(sim, without_pre_copy_or_p2p_has_no_such_states)
+{
+	struct vfiomig_device *device = drive_open(SIM ",p2p=off");
+	struct vfiomig_error err;
+
+	cr_assert_eq(vfiomig_device_info(device)->migration_flags, VFIOMIG_MIGRATION_STOP_COPY);
+	cr_assert_eq(drive_try(device, VFIOMIG_STATE_RUNNING_P2P, &err), -EINVAL);
+	cr_assert_eq(drive_try(device, VFIOMIG_STATE_PRE_COPY, &err), -EINVAL);
+	cr_assert_eq(vfiomig_device_state(device), VFIOMIG_STATE_RUNNING);
+	vfiomig_device_close(device);
+}
+
+Test(sim, has_a_descriptor_only_in_states_with_a_stream)
+{
+	struct vfiomig_device *device = drive_open(SIM ",precopy=zero");
+	static const enum vfiomig_state without[] = { VFIOMIG_STATE_STOP, VFIOMIG_STATE_RUNNING,
+		                                      VFIOMIG_STATE_RUNNING_P2P };
+
+	cr_assert_eq(device->ops->data_fd(device->impl), -1);
+	for (int i = 0; i < 3; i++) {
+		drive_to(device, VFIOMIG_STATE_STOP_COPY);
+		cr_assert_geq(device->ops->data_fd(device->impl), 0);
+		drive_to(device, without[i]);
+		cr_assert_eq(device->ops->data_fd(device->impl), -1);
+	}
+	vfiomig_device_close(device);
+}
+
+Test(sim, fails_on_the_way_to_a_state_and_needs_a_reset_then)
+{
+	struct vfiomig_device *device = drive_open(SIM ",fail-state=STOP");
+	struct vfiomig_error err;
+
+	cr_assert_eq(drive_try(device, VFIOMIG_STATE_STOP_COPY, &err), -EIO);
+	cr_assert(strstr(err.text, "RUNNING_P2P -> STOP") != NULL, "%s", err.text);
+	cr_assert_eq(vfiomig_device_state(device), VFIOMIG_STATE_ERROR);
+	cr_assert_eq(drive_try(device, VFIOMIG_STATE_RUNNING, &err), -EINVAL);
+	cr_assert_eq(device->ops->reset(device->impl, &err), 0);
+	cr_assert_eq(vfiomig_device_state(device), VFIOMIG_STATE_RUNNING);
+	vfiomig_device_close(device);
+}
+
+Test(sim, of_tiny_state_fails_when_a_write_is_split)
+{
+	struct vfiomig_device *source = drive_open("sim:personality=tiny,config-bytes=0");
+	struct vfiomig_device *target = drive_open("sim:personality=tiny,config-bytes=0");
+	struct vfiomig_error err;
+	uint64_t at;
+	size_t bytes;
+	uint8_t *stream = drive_save(source, 4096, &bytes);
+
+	cr_assert_eq(bytes, 320);
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	cr_assert_eq(drive_write(target, stream, bytes, bytes, &at), 0);
+	drive_to(target, VFIOMIG_STATE_STOP);
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	drive_write(target, stream, bytes, 319, &at); /* may fail, or not yet */
+	cr_assert_eq(drive_try(target, VFIOMIG_STATE_STOP, &err), -EINVAL);
+	cr_assert_str_eq(err.name, "load-split");
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+}
+
+Test(sim, with_a_short_end_takes_no_byte_more)
+{
+	struct vfiomig_device *source = drive_open("sim:bytes=200000,config-bytes=0");
+	struct vfiomig_device *target = drive_open("sim:bytes=200000,config-bytes=0,personality=short-end");
+	uint64_t at;
+	size_t bytes;
+	uint8_t *stream = drive_save(source, 1 << 20, &bytes);
+
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	cr_assert_eq(drive_write(target, stream, bytes, 1 << 20, &at), 0);
+	drive_to(target, VFIOMIG_STATE_STOP);
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	cr_assert_eq(drive_write(target, stream, 1 << 20, 1 << 20, &at), -EINVAL);
+	cr_assert_eq(at, 200000);
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+}
+
+Test(sim, that_loads_slowly_loads_right)
+{
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(migrate("sim:bytes=1M", "sim:bytes=1M,personality=slow-load", &err), 0, "%s", err.text);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Only the lower bound is judged: a busy machine is slower, never faster. */
+Test(sim, keeps_to_its_rates)
+{
+	struct vfiomig_device *source = drive_open("sim:bytes=1M,read-rate=10M");
+	uint64_t start = now_ns();
+	size_t bytes;
+	uint8_t *stream = drive_save(source, 1 << 20, &bytes);
+
+	cr_assert_geq(now_ns() - start, 50000000);
+	free(stream);
+	vfiomig_device_close(source);
+}
+
+Test(sim, takes_its_time_for_transitions)
+{
+	struct vfiomig_device *device = drive_open(SIM ",transition-ms=10,stop-ms=0,p2p=off");
+	uint64_t start = now_ns();
+
+	drive_to(device, VFIOMIG_STATE_STOP);
+	drive_to(device, VFIOMIG_STATE_RUNNING);
+	cr_assert_geq(now_ns() - start, 10000000);
+	vfiomig_device_close(device);
+}
+
+/* Each of these devices would keep its thread busy for hours: a reset or close that waits for it runs into the timeout. */
+static void ends_at_once(const char *spec, enum vfiomig_state state)
+{
+	static uint8_t stream[1 << 16];
+
+	for (int round = 0; round < 2; round++) {
+		struct vfiomig_device *device = drive_open(spec);
+		struct vfiomig_error err = { 0 };
+
+		drive_to(device, state);
+		if (state == VFIOMIG_STATE_RESUMING) {
+			fcntl(device->ops->data_fd(device->impl), F_SETFL, O_NONBLOCK);
+			cr_assert_gt(write(device->ops->data_fd(device->impl), stream, sizeof(stream)), 0);
+		}
+		if (round)
+			cr_assert_eq(device->ops->reset(device->impl, &err), 0);
+		vfiomig_device_close(device);
+	}
+}
+
+Test(sim, ends_at_once_whatever_it_waits_for)
+{
+	ends_at_once("sim:bytes=1G", VFIOMIG_STATE_STOP_COPY);              /* for room in the pipe */
+	ends_at_once("sim:bytes=1G,read-rate=1K", VFIOMIG_STATE_STOP_COPY); /* for its rate */
+	ends_at_once("sim:bytes=1G,precopy=zero", VFIOMIG_STATE_PRE_COPY);  /* for nothing */
+	ends_at_once("sim:bytes=1G", VFIOMIG_STATE_RESUMING);               /* for data */
+	ends_at_once("sim:bytes=1G,write-rate=1K", VFIOMIG_STATE_RESUMING);
+}
+
+Test(sim, does_not_wait_for_descriptors_that_others_hold)
+{
+	struct vfiomig_device *source = drive_open(NO_CONF), *target = drive_open(NO_CONF);
+	uint64_t at;
+	size_t bytes;
+	uint8_t *stream = drive_save(source, BYTES, &bytes);
+	int held;
+
+	drive_to(target, VFIOMIG_STATE_RESUMING);
+	held = dup(target->ops->data_fd(target->impl)); /* as a ring holds a registered file */
+	cr_assert_eq(drive_write(target, stream, bytes, 1 << 20, &at), 0);
+	drive_to(target, VFIOMIG_STATE_STOP);
+	close(held);
+	free(stream);
+	vfiomig_device_close(source);
+	vfiomig_device_close(target);
+}
+
+Test(sim, can_save_again_what_it_loaded_and_what_it_was_reset_to)
+{
+	struct vfiomig_error err = { 0 };
+	struct vfiomig_device *device = drive_open(SIM);
+	size_t bytes;
+
+	for (int round = 0; round < 3; round++) {
+		free(drive_save(device, BYTES, &bytes));
+		cr_assert_eq(bytes, BYTES);
+		cr_assert_eq(device->ops->reset(device->impl, &err), 0);
+	}
+	vfiomig_device_close(device);
+}
+
+Test(sim, leaves_no_descriptor_open)
+{
+	int before = dup(0), after;
+	struct vfiomig_error err = { 0 };
+
+	close(before);
+	cr_assert_eq(migrate(SIM, SIM, &err), 0, "%s", err.text);
+	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", -ENOMSG, 0);
+	after = dup(0);
+	cr_assert_eq(after, before);
+	close(after);
+}
+
+Test(sim, describes_itself)
+{
+	struct vfiomig_device *device = drive_open(SIM ",name=a,gate=on,precopy=enomsg");
+	const struct vfiomig_device_info *info = vfiomig_device_info(device);
+
+	cr_assert_str_eq(info->driver, "sim");
+	cr_assert_eq(info->expected_bytes, BYTES);
+	cr_assert_eq(info->migration_flags, 7);
+	cr_assert_eq(info->config_bytes, 256);
+	cr_assert_eq(info->vendor, 0x1ee7);
+	cr_assert_eq(info->numa_node, -1);
+	cr_assert_str_eq(vfiomig_device_name(device), "a");
+	cr_assert_eq(device->gate, VFIOMIG_GATE_ON);
+	cr_assert_not(device->owned_by_vmm);
+	vfiomig_device_close(device);
+}
+
+Test(sim, refuses_options_that_make_no_sense)
+{
+	refused("sim:bytes=many", "'many'");
+	refused("sim:byte=1", "'byte'");
+	refused("sim:bytes=10,read-error-at=10", "read-error-at=10");
+	refused("sim:bytes=10,write-error-at=11", "write-error-at=11");
+	refused("sim:personality=tiny,bytes=4097", "4096");
+	refused("sim:fail-state=ERROR", "'ERROR'");
+	refused("sim:config-bytes=512", "'512'");
+	refused("sim:write-chunk=100", "from 4096");
+	refused("sim:1234", "'1234'");
+}

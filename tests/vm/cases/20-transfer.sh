@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# The main job over both transports: content, config, lanes, gate. Without checksums where much is sent, because these are
+# slow in an emulated guest.
+
+# one_device BYTES [KEY=VALUE...]: migrates one, and judges
+one_device()
+{
+	local bytes=$1
+	shift
+	pair_new $((bytes % 1000 + 1)) "stream_bytes=$bytes" "$@"
+	sources=("$source") destinations=("$destination")
+	transfer
+	judge_success "$bytes"
+}
+
+case_rdma_carries_64_mib_over_eight_lanes_behind_the_gate()
+{
+	gate=on
+	one_device $((64 << 20))
+}
+
+case_tcp_carries_64_mib_over_eight_lanes_behind_the_gate()
+{
+	transport=tcp gate=on
+	one_device $((64 << 20))
+}
+
+case_auto_takes_rdma()
+{
+	transport=auto
+	one_device 3000000
+}
+
+case_checksums_hold()
+{
+	integrity=crc32c
+	one_device $((8 << 20))
+	transport=tcp
+	one_device $((8 << 20))
+}
+
+# The edges of a packet, of a slot, and of one time around all slots.
+sizes()
+{
+	local slot=65536 bytes
+	slots=4 slot_bytes=$slot
+	for bytes in 0 1 $((slot - 1)) $slot $((slot + 1)) $((3 * slots * slot + 7)); do
+		echo "--- $bytes bytes"
+		one_device "$bytes"
+	done
+}
+
+case_rdma_sizes()
+{
+	gate=on
+	sizes
+}
+
+case_tcp_sizes()
+{
+	transport=tcp gate=on
+	sizes
+}
+
+lanes()
+{
+	for qps in 1 3 8; do
+		echo "--- $qps lanes"
+		one_device $((5 << 20))
+	done
+}
+
+case_rdma_lanes() { lanes; }
+
+case_tcp_lanes()
+{
+	transport=tcp
+	lanes
+}
+
+case_gate_off()
+{
+	gate=off
+	one_device 3000000
+	transport=tcp
+	one_device 3000000
+}
+
+case_gate_on_at_one_side_is_on_for_both()
+{
+	pair_new 21 stream_bytes=3000000
+	sources=("$source") destinations=("$destination") recv_more=(--config-after-iter on)
+	transfer
+	equal "send: gate" "$send_gate" on
+	gate=on
+	judge_success 3000000
+}
+
+case_gate_of_one_device_alone()
+{
+	local i
+	for i in 1 2; do
+		pair_new $((22 + i)) stream_bytes=3000000
+		sources+=("$source") destinations+=("$destination")
+	done
+	sources[1]=vfio:${sources[1]},gate=on
+	transfer
+	equal "send: exit code" "$send_code" 0
+	equal "gates of the devices" "$(jq -c '[.devices[].gate]' send.json)" '["off","on"]'
+	for i in 0 1; do judge_content "${destinations[$i]}" 3000000 "d$i"; done
+}

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# Sourced in the guest. A wire to send over: a veth pair with both ends in the one network namespace and a soft-RoCE device
+# on each, because rdma_cm does not work on "lo" and soft-RoCE not in other namespaces. A program must bind its source
+# address, else both ends take the same device and nothing crosses the pair.
+source_ip=10.9.1.1 destination_ip=10.9.1.2
+source_rdma=rxe0 destination_rdma=rxe1
+
+net_up()
+{
+	local end
+	modprobe -a veth rdma_rxe rdma_ucm ib_uverbs rdma_cm
+	ip link add va type veth peer name vb
+	for end in va vb; do
+		sysctl -qw net.ipv4.conf.$end.accept_local=1 net.ipv4.conf.$end.rp_filter=0 \
+			net.ipv4.conf.$end.arp_ignore=1 net.ipv4.conf.$end.arp_announce=2
+	done
+	sysctl -qw net.ipv4.conf.all.rp_filter=0
+	ip addr add $source_ip/24 dev va
+	ip addr add $destination_ip/24 dev vb
+	ip link set va mtu 9000 up	# room for RoCE's largest path MTU, 4096
+	ip link set vb mtu 9000 up
+	# Permanent neighbours: a first look-up can take 3 s.
+	ip neigh replace $destination_ip lladdr "$(cat /sys/class/net/vb/address)" dev va nud permanent
+	ip neigh replace $source_ip lladdr "$(cat /sys/class/net/va/address)" dev vb nud permanent
+	rdma link add $source_rdma type rxe netdev va
+	rdma link add $destination_rdma type rxe netdev vb
+	wait_for 5 gid_index $source_rdma $source_ip
+	wait_for 5 gid_index $destination_rdma $destination_ip
+}
+
+# gid_index DEVICE IP: prints the index of the address among the device's GIDs.
+gid_index()
+{
+	local gids=/sys/class/infiniband/$1/ports/1/gids hex i
+	# shellcheck disable=SC2086,SC2046 # four numbers
+	hex=$(printf '%02x%02x:%02x%02x' ${2//./ })
+	for i in 0 1 2 3 4 5; do
+		[ "$(cat "$gids/$i" 2>/dev/null)" != "0000:0000:0000:0000:0000:ffff:$hex" ] || { echo "$i"; return 0; }
+	done
+	return 1
+}
+
+# counter NAME INTERFACE tx|rx: bytes, into the variable NAME
+counter() { read -r "${1?}" <"/sys/class/net/$2/statistics/$3_bytes"; }
+
+# Starting a program takes 0.1 s where a processor is emulated, so what is done often is done without any. This is a sleep:
+# nothing is ever written to that pipe.
+exec {never}<> <(:)
+short_sleep() { read -r -t 0.03 -u "$never" || true; }
+
+# wait_for SECONDS COMMAND...: until it succeeds; its output is dropped.
+wait_for()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		short_sleep
+	done
+}

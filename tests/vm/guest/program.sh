@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# Sourced in the guest. How rdma-vfiomig is called: its command line is made in this file and nowhere else.
+#
+# A transfer takes its devices from "sources" and "destinations" (UUIDs, or whole specs), and what it is to do from these:
+transfer_defaults()
+{
+	transport=rdma qps=8 gate=auto slots=8 slot_bytes=1048576 integrity=none loader=auto
+	sources=() destinations=()
+	send_more=() recv_more=()		# further options of one side
+	send_launcher=() recv_launcher=()	# what starts one side's program, as in "setpriv ..."
+	then=close on_abort=close		# both sides end by themselves
+	send_limit=60				# seconds
+}
+
+port=7000
+program_pids=()
+
+specs()	# specs DEVICE...: the --device options, each device named d0, d1, ... by its place
+{
+	local device i=0
+	for device in "$@"; do
+		case $device in
+		*:*) ;;
+		*) device=vfio:$device ;;
+		esac
+		words+=(--device "$device,name=d$i")
+		i=$((i + 1))
+	done
+}
+
+recv_words()
+{
+	words=("${recv_launcher[@]}" "$PROGRAM" recv --listen "$destination_ip:$port" --once --json --then "$then"
+		--transport "$transport" --slots "$slots" --slot-bytes "$slot_bytes" --config-after-iter "$gate"
+		--loader "$loader" --peer-timeout 10)
+	specs "${destinations[@]}"
+	words+=("${recv_more[@]}")
+}
+
+send_words()
+{
+	words=("${send_launcher[@]}" "$PROGRAM" send --to "$destination_ip:$port" --bind "$source_ip" --json
+		--on-abort "$on_abort" --transport "$transport" --qps "$qps" --slots "$slots" --slot-bytes "$slot_bytes"
+		--config-after-iter "$gate" --integrity "$integrity" --peer-timeout 10)
+	specs "${sources[@]}"
+	words+=("${send_more[@]}")
+}
+
+# start recv|send: in the background; its pid is then in recv_pid or send_pid, its output in SIDE.json and SIDE.err.
+start()
+{
+	local words
+	"$1_words"
+	: >"$1.json"
+	echo "+ ${words[*]}" >"$1.command"
+	"${words[@]}" >"$1.json" 2>"$1.err" &
+	program_pids+=($!)
+	printf -v "$1_pid" %s $!
+}
+
+# finish recv|send SECONDS: waits for its end, or ends it; the exit code is then in recv_code or send_code.
+finish()
+{
+	local pid code=0
+	pid=$1_pid
+	pid=${!pid}
+	if ! wait_for "$2" ended "$pid"; then
+		echo "$1 did not end within $2 s" >&2
+		kill -TERM "$pid" 2>/dev/null || true
+		wait_for 5 ended "$pid" || kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+		code=124
+	else
+		wait "$pid" || code=$?
+	fi
+	printf -v "$1_code" %s $code
+}
+
+# A child that has ended but was not waited for is a zombie: "Z" in its stat.
+ended()
+{
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ ${stat##*) } == Z* ]]
+}
+
+listening() { [[ $(<recv.err) == *'listening on '* ]] || ended "$recv_pid"; }
+
+start_recv()
+{
+	port=$((port + 1))
+	start recv
+	wait_for 20 listening || { echo "recv is not ready after 20 s" >&2; cat recv.err >&2; }
+}
+
+# transfer: one migration, from both programs' start to their end.
+transfer()
+{
+	local end before
+	# shellcheck disable=SC2086 # interface and direction
+	for end in va_tx vb_rx lo_rx; do counter $end ${end/_/ }; done
+	start_recv
+	start send
+	finish send "$send_limit"
+	finish recv 20
+	for end in va_tx vb_rx lo_rx; do
+		before=${!end}
+		# shellcheck disable=SC2086
+		counter $end ${end/_/ }
+		printf -v $end %s $((${!end} - before))
+	done
+	read_results send recv
+}
+
+# read_results SIDE...: what their JSON says and is judged, as variables: send_bytes, recv_gate and so on; empty without any.
+read_results()
+{
+	local side fact
+	for side in send recv; do
+		for fact in message name source_state destination_state transport gate loader integrity bytes downtime_us lanes \
+			packets fewest most per_lane order held_by; do printf -v "${side}_$fact" %s ''; done
+	done
+	# An empty file must not shift the others.
+	for side in "$@"; do [ -s "$side.json" ] || echo '{}' >"$side.json"; done
+	eval "$(jq -r '
+		(input_filename | split(".")[0]) as $side | select(.result)
+		| { message: .result.message, name: .result.name, source_state: .result.source_state,
+		    destination_state: .result.destination_state, transport, gate, loader, integrity, bytes, downtime_us,
+		    lanes: (.lanes | length), packets: ([.lanes[].packets] | add // 0),
+		    fewest: ([.lanes[].packets] | min // 0), most: ([.lanes[].packets] | max // 0),
+		    per_lane: ([.lanes[].packets | tostring] | join(" ")),
+		    order: ([.devices[].order | tostring] | join(" ")),
+		    held_by: ([.devices[].held_by] | join(";")) }
+		| to_entries[] | "\($side)_\(.key)=\(.value | tostring | @sh)"' "${@/%/.json}" 2>/dev/null)"
+}
+
+# Ends what a test left running; true if there was nothing.
+programs_down()
+{
+	local pid left=0
+	for pid in "${program_pids[@]}"; do
+		ended "$pid" && continue
+		left=1
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	program_pids=()
+	return $left
+}
