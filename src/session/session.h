@@ -4,8 +4,8 @@
  *
  * Threads, all created by _start, all signals blocked:
  *   control  steps core, talks to the peer, keeps the heartbeat       session_control.c
- *   fabric   sets lanes up, polls them, posts what completions free    session_fabric.c
- *   device   one per device: its reader or loader, and all its calls   session_device.c
+ *   fabric   sets lanes up, polls them, posts what completions free    session_fabric.c, session_arrival.c
+ *   device   one per device: its reader or loader, and all its calls   session_device.c, session_source.c, session_load.c
  *
  * Locks: events.lock, flow_lock and snapshot_lock are leaves; no two of them are ever held together, and nothing that
  * may wait is called with one held.
@@ -180,6 +180,11 @@ void session_send(struct vfiomig_session *session, enum message_type message, un
 void session_receive(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes);
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
+
+/* session_arrival.c: fabric thread. */
+void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);
+/* Where an announced body may go: struct fabric_sink. */
+int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *place);
 
 /* session_fabric.c */
 void *session_fabric_main(void *session);

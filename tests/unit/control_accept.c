@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -218,6 +219,33 @@ Test(accept, where_the_table_is_full_the_oldest_goes)
 	cr_assert_eq(recv(fds[1], &byte, 1, 0), 0, "those who wait are dropped at the end");
 	for (unsigned i = 0; i <= ACCEPT_PENDING_MAX; i++)
 		close(fds[i]);
+	vfiomig_listener_close(listener);
+}
+
+Test(accept, without_descriptors_it_looks_away_and_comes_back)
+{
+	struct vfiomig_listener *listener;
+	struct control_accept *accept = open_accept(&listener);
+	struct pollfd ready = { .fd = control_accept_fd(accept), .events = POLLIN };
+	struct rlimit limit, none;
+	struct control_guest guest;
+	int fd = dial(listener);
+
+	write_preface(fd, WIRE_VERSION, PREFACE_LANE);
+	cr_assert_eq(poll(&ready, 1, 10000), 1);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cr_assert_eq(control_accept_poll(accept, 1, &guest), 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_assert_eq(poll(&ready, 1, 0), 0, "it would spin");
+	cr_assert_eq(control_accept_deadline_ns(accept), 1 + 100 * NS_PER_MS);
+	cr_assert_eq(control_accept_poll(accept, control_accept_deadline_ns(accept), &guest), 1);
+	cr_assert_eq(guest.kind, PREFACE_LANE);
+	close(guest.fd);
+	close(fd);
+	control_accept_close(accept);
 	vfiomig_listener_close(listener);
 }
 

@@ -369,6 +369,69 @@ Test(conn, a_yank_ends_it)
 	close(raw);
 }
 
+/* A stream that veils every byte, takes and gives one at a time, and wants to be writable in order to read. */
+static ssize_t veiled_read(struct control_stream *stream, void *to, size_t bytes)
+{
+	ssize_t got = bytes ? recv(stream->fd, to, 1, MSG_DONTWAIT) : 0;
+
+	if (got == 1)
+		*(uint8_t *)to ^= 0x5a;
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t veiled_write(struct control_stream *stream, const void *from, size_t bytes)
+{
+	uint8_t byte = *(const uint8_t *)from ^ 0x5a;
+	ssize_t sent = bytes ? send(stream->fd, &byte, 1, MSG_DONTWAIT) : 0;
+
+	return sent < 0 ? -errno : sent;
+}
+
+static short veiled_events(const struct control_stream *stream, int writing)
+{
+	(void)stream;
+	(void)writing;
+	return POLLOUT;
+}
+
+static void veiled_close(struct control_stream *stream)
+{
+	*(unsigned *)stream->state += 1;
+}
+
+Test(conn, frames_go_through_the_stream_and_prefaces_do_not)
+{
+	static const struct control_stream_ops veiled = { veiled_read, veiled_write, veiled_events, veiled_close };
+	unsigned closed = 0;
+	struct control_config config = { .accepted = true,
+		                         .stream = &veiled,
+		                         .stream_state = &closed,
+		                         .limit = limit,
+		                         .body_bytes_max = LARGE_BYTES,
+		                         .queue_bytes = QUEUE_BYTES };
+	uint8_t wire[PREFACE_BYTES + FRAME_HEAD_BYTES + 3];
+	struct control_frame frame;
+	struct control_conn *conn;
+	struct preface preface;
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	config.fd = fds[0];
+	cr_assert_eq(control_open(&conn, &config, NULL), 0);
+	cr_assert_eq(control_send(conn, TYPE_SMALL, "abc", 3), 0);
+	cr_assert_eq(control_poll(conn, &frame, NULL), 0);
+	cr_assert_eq(control_events(conn), POLLOUT);
+	cr_assert_eq(recv(fds[1], wire, sizeof(wire), MSG_WAITALL), (ssize_t)sizeof(wire));
+	cr_assert_eq(preface_decode(&preface, wire), 0);
+	cr_assert_eq(wire[sizeof(wire) - 1] ^ 0x5a, 'c');
+	write_all(fds[1], wire + PREFACE_BYTES, sizeof(wire) - PREFACE_BYTES);
+	cr_assert_eq(control_poll(conn, &frame, NULL), 1);
+	cr_assert_arr_eq(frame.body, "abc", 3);
+	control_close(conn);
+	cr_assert_eq(closed, 1);
+	close(fds[1]);
+}
+
 static int listen_on(struct sockaddr_storage *address)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes over the lanes, on the fabric thread: from the lane to the flow, to core, or to the failure that it is. Every
+ * field is judged on a copy; what changes in the slot afterwards has no effect.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "session/session.h"
+
+/* TCP asks where an announced body may go. */
+int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where)
+{
+	struct vfiomig_session *session = context;
+	unsigned d, slot;
+	const char *why;
+	int rc;
+
+	(void)lane;
+	if (immediate_kind(immediate) == IMMEDIATE_TOKEN) {
+		*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
+		return session->token_here || bytes != token_bytes(session->plan.devices) ? -EPROTO : 0;
+	}
+	if (immediate_kind(immediate) != IMMEDIATE_DATA || bytes < ARENA_HEADER_BYTES ||
+	    session->role != VFIOMIG_DESTINATION)
+		return -EPROTO;
+	pthread_mutex_lock(&session->flow_lock);
+	rc = flow_place(&session->flow, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
+	pthread_mutex_unlock(&session->flow_lock);
+	if (rc)
+		return rc;
+	*where = (struct fabric_place){ .header = arena_header(&session->arena, d, slot),
+					.payload = arena_payload(&session->arena, d, slot) };
+	return 0;
+}
+
+/* Only the first failure of the lanes is told: it ends the session, and a peer must not fill the queue with more. */
+static void tell_failure(struct vfiomig_session *session, const struct vfiomig_error *err)
+{
+	if (!session->lanes_failed)
+		session_post_failure(session, err);
+	session->lanes_failed = true;
+}
+
+static void fail(struct vfiomig_session *session, const char *name, const char *what, unsigned lane)
+{
+	struct vfiomig_error err = { 0 };
+
+	error_set(&err, VFIOMIG_PROTOCOL, EPROTO, name, "lane %u at the %s: %s", lane, session_side(session), what);
+	tell_failure(session, &err);
+}
+
+static void on_data(struct vfiomig_session *session, const struct fabric_event *event)
+{
+	uint8_t copy[PACKET_HEADER_BYTES];
+	struct packet_header header;
+	struct flow_actions actions = { 0 };
+	unsigned d, slot;
+	const char *why;
+	int rc;
+
+	pthread_mutex_lock(&session->flow_lock);
+	rc = flow_slot_of(&session->flow, event->immediate, &d, &slot, &why);
+	pthread_mutex_unlock(&session->flow_lock);
+	if (!rc) {
+		memcpy(copy, arena_header(&session->arena, d, slot), sizeof(copy));
+		rc = packet_decode(&header, copy, &why);
+	}
+	if (!rc && memcmp(header.session, session->id, sizeof(header.session)) != 0) {
+		why = "packet-session";
+		rc = -EPROTO;
+	}
+	if (!rc) {
+		pthread_mutex_lock(&session->flow_lock);
+		rc = flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
+		pthread_mutex_unlock(&session->flow_lock);
+	}
+	if (rc) {
+		fail(session, why, "a packet that must not be", event->lane);
+		return;
+	}
+	session_perform(session, &actions);
+}
+
+static void on_token(struct vfiomig_session *session, const struct fabric_event *event)
+{
+	struct core_event told = { .kind = CORE_TOKEN, .token = &session->token, .arrived = session->token_arrived };
+	uint8_t copy[TOKEN_BYTES_MAX];
+	const char *why = "token-foreign";
+
+	if (session->token_here) {
+		if (!session->lanes_failed)
+			session_post(session, &told, NULL); /* core knows it by its name */
+		session->lanes_failed = true;
+		return;
+	}
+	memcpy(copy, arena_token(&session->arena), sizeof(copy));
+	if (token_decode(&session->token, copy, session->plan.devices, &why) ||
+	    memcmp(session->token.session, session->id, sizeof(session->id)) != 0) {
+		fail(session, why, "a token that must not be", event->lane);
+		return;
+	}
+	session->token_here = true;
+	pthread_mutex_lock(&session->flow_lock);
+	for (unsigned d = 0; d < session->plan.devices; d++)
+		session->token_arrived[d] = flow_data_packets(&session->flow, d);
+	pthread_mutex_unlock(&session->flow_lock);
+	session_post(session, &told, NULL);
+}
+
+static void on_credit(struct vfiomig_session *session, const struct fabric_event *event)
+{
+	struct flow_actions actions;
+	const char *why;
+	int rc;
+
+	pthread_mutex_lock(&session->flow_lock);
+	rc = flow_credit(&session->flow, event->immediate, &actions, &why);
+	pthread_mutex_unlock(&session->flow_lock);
+	if (rc)
+		fail(session, why, "a credit that must not be", event->lane);
+	else
+		session_perform(session, &actions);
+}
+
+static void on_warm_up(struct vfiomig_session *session, const struct fabric_event *event)
+{
+	unsigned lanes = session->plan.lanes;
+	uint64_t all = lanes == 64 ? UINT64_MAX : (UINT64_C(1) << lanes) - 1;
+
+	session->warm |= UINT64_C(1) << event->lane;
+	if (session->warm == all && !session->lanes_told) {
+		session->lanes_told = true;
+		session_post_fact(session, FACT_LANES_UP);
+	}
+}
+
+static void on_arrived(struct vfiomig_session *session, const struct fabric_event *event)
+{
+	bool source = session->role == VFIOMIG_SOURCE;
+	uint64_t now = clock_now_ns();
+
+	switch (immediate_kind(event->immediate)) {
+	case IMMEDIATE_DATA:
+		if (source)
+			break;
+		if (!atomic_load_explicit(&session->first_packet_ns, memory_order_relaxed))
+			atomic_store_explicit(&session->first_packet_ns, now, memory_order_relaxed);
+		on_data(session, event);
+		return;
+	case IMMEDIATE_TOKEN:
+		if (source)
+			break;
+		on_token(session, event);
+		return;
+	case IMMEDIATE_CREDIT:
+		if (!source)
+			break;
+		on_credit(session, event);
+		return;
+	case IMMEDIATE_CONTROL:
+		if (source)
+			break;
+		on_warm_up(session, event);
+		return;
+	}
+	fail(session, "immediate", "a message in the wrong direction", event->lane);
+}
+
+/* A lane that dies when there is nothing left to carry is no loss: the other side may simply have gone home. */
+static void on_dead(struct vfiomig_session *session, unsigned lane)
+{
+	const struct vfiomig_error *why = session->fabric->ops->error(session->fabric, lane);
+	struct vfiomig_error err = why ? *why : (struct vfiomig_error){ 0 };
+	bool drained;
+
+	pthread_mutex_lock(&session->flow_lock);
+	flow_lane_dead(&session->flow, lane);
+	drained = flow_drained(&session->flow);
+	pthread_mutex_unlock(&session->flow_lock);
+	if (drained && (session->role == VFIOMIG_SOURCE || !session->plan.gated || session->token_here))
+		return;
+	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
+	error_prefix(&err, "%s: ", session_side(session));
+	tell_failure(session, &err);
+}
+
+void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event)
+{
+	switch (event->kind) {
+	case FABRIC_SENT:
+		session_lane_sent(session, event->lane, event->cookie);
+		break;
+	case FABRIC_ARRIVED:
+		on_arrived(session, event);
+		break;
+	case FABRIC_DEAD:
+		on_dead(session, event->lane);
+		break;
+	}
+}
