@@ -1,68 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A packet is copied out of the source's arena when it is delivered, not when it is posted: whoever reuses a slot before
- * its SENT is found out, as with RDMA. SENT is given only for what was delivered.
- */
-#include "transport/loop.h"
-
+/* Both ends of a pair, and what is the same for all fabrics; what may go wrong on the way is loop_deliver.c's. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "transport/loop_pair.h"
 #include "wire/immediate.h"
-
-enum { LOOP_ANNOUNCED_MAX = 3, LOOP_QUEUE_EXTRA = 4, LOOP_TURN_MESSAGES = 4 };
-
-struct loop_entry {
-	struct fabric_packet packet;
-	bool body;
-};
-
-struct loop_lane {
-	bool gone;                /* fenced, or DEAD was given out */
-	bool dying;               /* DEAD is due */
-	struct loop_entry *queue; /* ring; owned; on its way from this end */
-	unsigned head, count;
-	uint64_t delivered; /* from this end */
-	uint64_t sent[LOOP_ANNOUNCED_MAX];
-	unsigned sent_count;
-	struct vfiomig_error error;
-};
-
-struct loop_pair;
-
-struct loop_fabric {
-	struct fabric fabric;
-	struct fabric_config config;
-	struct loop_pair *pair;
-	struct loop_fabric *peer; /* NULL once it is closed */
-	bool released;
-	unsigned capacity; /* of each lane's queue */
-	unsigned turn;
-	struct loop_lane lanes[VFIOMIG_LANES_MAX];
-};
-
-struct loop_pair {
-	struct loop_policy policy;
-	uint64_t random;
-	struct loop_fabric ends[2];
-};
 
 static struct loop_fabric *loop_of(struct fabric *fabric)
 {
 	return (struct loop_fabric *)fabric;
-}
-
-/* splitmix64 */
-static uint64_t loop_random(struct loop_pair *pair)
-{
-	uint64_t value = pair->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
-	return value ^ value >> 31;
 }
 
 static void end_fini(struct loop_fabric *end)
@@ -153,15 +102,10 @@ static int loop_establish(struct fabric *fabric, const struct fabric_memory *pee
 	return 0;
 }
 
-static bool lane_live(const struct loop_lane *lane)
+void loop_lane_die(struct loop_lane *lane, enum vfiomig_code code, int errnum, const char *name, unsigned index,
+                   const char *why)
 {
-	return !lane->gone && !lane->dying;
-}
-
-static void lane_die(struct loop_lane *lane, enum vfiomig_code code, int errnum, const char *name, unsigned index,
-                     const char *why)
-{
-	if (!lane_live(lane))
+	if (!loop_lane_live(lane))
 		return;
 	lane->dying = true;
 	lane->count = 0;
@@ -173,20 +117,20 @@ void loop_cut(struct fabric *fabric, unsigned lane)
 {
 	struct loop_fabric *end = loop_of(fabric);
 
-	lane_die(&end->lanes[lane], VFIOMIG_FABRIC, EPIPE, "lane-lost", lane, "was cut");
+	loop_lane_die(&end->lanes[lane], VFIOMIG_FABRIC, EPIPE, "lane-lost", lane, "was cut");
 	if (end->peer)
-		lane_die(&end->peer->lanes[lane], VFIOMIG_FABRIC, EPIPE, "lane-lost", lane, "was cut");
+		loop_lane_die(&end->peer->lanes[lane], VFIOMIG_FABRIC, EPIPE, "lane-lost", lane, "was cut");
 }
 
 static int lane_put(struct loop_fabric *end, unsigned index, const struct fabric_packet *packet, bool body)
 {
 	struct loop_lane *lane = &end->lanes[index];
 
-	if (!lane_live(lane))
+	if (!loop_lane_live(lane))
 		return -EPIPE;
 	assert(lane->count < end->capacity);
 	if (lane->count == end->capacity) {
-		lane_die(lane, VFIOMIG_INTERNAL, ENOBUFS, NULL, index, "has too much outstanding");
+		loop_lane_die(lane, VFIOMIG_INTERNAL, ENOBUFS, NULL, index, "has too much outstanding");
 		return -EPIPE;
 	}
 	lane->queue[(lane->head + lane->count++) % end->capacity] = (struct loop_entry){ *packet, body };
@@ -211,114 +155,15 @@ static int loop_send(struct fabric *fabric, unsigned index, uint32_t immediate)
 		if (!entry->body &&
 		    entry->packet.immediate >> IMMEDIATE_INDEX_BITS == immediate >> IMMEDIATE_INDEX_BITS) {
 			entry->packet.immediate = immediate;
-			return lane_live(lane) ? 0 : -EPIPE;
+			return loop_lane_live(lane) ? 0 : -EPIPE;
 		}
 	}
 	return lane_put(end, index, &packet, false);
 }
 
-static bool entry_is_token(const struct loop_entry *entry)
-{
-	return entry->body && immediate_kind(entry->packet.immediate) == IMMEDIATE_TOKEN;
-}
-
-static uint32_t entry_bytes(const struct loop_entry *entry)
-{
-	if (!entry->body)
-		return 0;
-	return entry->packet.bytes + (entry_is_token(entry) ? 0U : (uint32_t)ARENA_HEADER_BYTES);
-}
-
-/* One bit of the body, anywhere. */
-static void body_corrupt(const struct loop_entry *entry, const struct fabric_place *place, uint64_t random)
-{
-	size_t at = (size_t)(random >> 3) % entry_bytes(entry);
-	uint8_t bit = (uint8_t)(1U << (random & 7));
-
-	if (entry_is_token(entry))
-		((uint8_t *)place->payload)[at] ^= bit;
-	else if (at < ARENA_HEADER_BYTES)
-		((uint8_t *)place->header)[at] ^= bit;
-	else
-		((uint8_t *)place->payload)[at - ARENA_HEADER_BYTES] ^= bit;
-}
-
-/* Copy the body from arena to arena. An errno if there is no place for it. */
-static int body_move(struct loop_fabric *to, unsigned lane, const struct loop_entry *entry, bool corrupt)
-{
-	const struct fabric_packet *packet = &entry->packet;
-	const struct arena *arena = to->peer->config.arena;
-	struct fabric_place place = { 0 };
-	int result =
-		to->config.sink.place(to->config.sink.context, lane, packet->immediate, entry_bytes(entry), &place);
-
-	if (result)
-		return result;
-	if (entry_is_token(entry)) {
-		memcpy(place.payload, arena_token(arena), packet->bytes);
-	} else {
-		memcpy(place.header, arena_header(arena, packet->device, packet->slot), ARENA_HEADER_BYTES);
-		memcpy(place.payload, arena_payload(arena, packet->device, packet->slot), packet->bytes);
-	}
-	if (corrupt)
-		body_corrupt(entry, &place, loop_random(to->pair));
-	return 0;
-}
-
-static enum loop_verdict lane_judge(struct loop_fabric *to, unsigned index, const struct loop_entry *entry)
-{
-	struct loop_pair *pair = to->pair;
-	const struct loop_message message = {
-		.to = to->config.route.role,
-		.lane = index,
-		.number = to->peer->lanes[index].delivered,
-		.immediate = entry->packet.immediate,
-		.bytes = entry_bytes(entry),
-	};
-
-	return pair->policy.judge ? pair->policy.judge(pair->policy.context, &message, loop_random(pair))
-	                          : LOOP_DELIVER;
-}
-
-static void lane_announce(struct loop_lane *lane, uint64_t cookie)
-{
-	assert(lane->sent_count < LOOP_ANNOUNCED_MAX);
-	lane->sent[lane->sent_count++] = cookie;
-}
-
-/* The oldest message to @to on lane @index. True: @event is filled in. */
-static bool lane_deliver(struct loop_fabric *to, unsigned index, struct fabric_event *event)
-{
-	struct loop_lane *from = &to->peer->lanes[index];
-	const struct loop_entry entry = from->queue[from->head];
-	enum loop_verdict verdict = lane_judge(to, index, &entry);
-
-	if (verdict == LOOP_DELAY)
-		return false;
-	if (verdict == LOOP_CUT_BEFORE) {
-		loop_cut(&to->fabric, index);
-		return false;
-	}
-	if (entry.body && body_move(to, index, &entry, verdict == LOOP_CORRUPT)) {
-		lane_die(&to->lanes[index], VFIOMIG_PROTOCOL, EPROTO, "lane-refused", index,
-		         "brought a packet for which there is no place now");
-		loop_cut(&to->fabric, index);
-		return false;
-	}
-	from->head = (from->head + 1) % to->peer->capacity;
-	from->count--;
-	from->delivered++;
-	*event = (struct fabric_event){ .kind = FABRIC_ARRIVED, .lane = index, .immediate = entry.packet.immediate };
-	if (verdict == LOOP_CUT_AFTER)
-		loop_cut(&to->fabric, index);
-	else if (entry.body)
-		lane_announce(from, entry.packet.cookie);
-	return true;
-}
-
 static bool lane_has_arrivals(const struct loop_fabric *end, unsigned index)
 {
-	return end->peer && !end->released && lane_live(&end->lanes[index]) && end->peer->lanes[index].count;
+	return end->peer && !end->released && loop_lane_live(&end->lanes[index]) && end->peer->lanes[index].count;
 }
 
 static unsigned lane_poll(struct loop_fabric *end, unsigned index, struct fabric_event *events, unsigned max)
@@ -331,7 +176,7 @@ static unsigned lane_poll(struct loop_fabric *end, unsigned index, struct fabric
 		memmove(lane->sent, lane->sent + 1, --lane->sent_count * sizeof(lane->sent[0]));
 	}
 	for (unsigned i = 0; i < LOOP_TURN_MESSAGES && count < max && lane_has_arrivals(end, index); i++) {
-		if (!lane_deliver(end, index, &events[count]))
+		if (!loop_lane_deliver(end, index, &events[count]))
 			break;
 		count++;
 	}
@@ -379,8 +224,8 @@ static void loop_fence(struct fabric *fabric, unsigned index)
 	struct loop_lane *lane = &end->lanes[index];
 
 	if (end->peer)
-		lane_die(&end->peer->lanes[index], VFIOMIG_FABRIC, EPIPE, "lane-closed", index,
-		         "was closed by the peer");
+		loop_lane_die(&end->peer->lanes[index], VFIOMIG_FABRIC, EPIPE, "lane-closed", index,
+		              "was closed by the peer");
 	lane->gone = true;
 	lane->dying = false;
 	lane->count = 0;

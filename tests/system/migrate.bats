@@ -22,7 +22,7 @@ packets_of() { echo $((($1 + $2 - 1) / $2 + 1)); }
 	both '.gate == "off" and .integrity == "crc32c" and .payload == "clear" and .insecure == false'
 	both '(.devices | length == 1) and .devices[0].held_by == "nobody" and .devices[0].gate == "off"'
 	both '.seconds > 0 and .slot_bytes == 1048576 and .slots >= 2 and .arena_bytes >= .slots * .slot_bytes'
-	both '.bytes == 8 * 1048576 + 256 and .devices[0].bytes == .bytes'
+	both '.bytes == 8 * 1048576 + 264 and .devices[0].bytes == .bytes'
 	both ".devices[0].packets == $(packets_of 8388608 1048576)"
 	both '([.lanes[].packets] | add) == .devices[0].packets'
 	json send '.downtime_us > 0 and .loader == ""'
@@ -36,7 +36,7 @@ packets_of() { echo $((($1 + $2 - 1) / $2 + 1)); }
 	migrate sim:bytes=5M,seed=1 sim:bytes=1,seed=2 sim:bytes=3000000,seed=3 -- -- --qps 8
 	done_well
 	both '(.devices | length == 3) and (.lanes | length == 8)'
-	both '[.devices[].bytes] == [5 * 1048576 + 256, 257, 3000256]'
+	both '[.devices[].bytes] == [5 * 1048576 + 264, 265, 3000264]'
 	both '([.devices[].order] | sort) == [1, 2, 3]'
 }
 
@@ -45,8 +45,8 @@ packets_of() { echo $((($1 + $2 - 1) / $2 + 1)); }
 	send --device sim:bytes=2M,seed=2,name=two --device sim:bytes=1M,seed=1,name=one
 	ended recv
 	done_well
-	json send '.devices[0].name == "two" and .devices[0].bytes == 2 * 1048576 + 256'
-	json recv '.devices[0].name == "one" and .devices[0].bytes == 1048576 + 256'
+	json send '.devices[0].name == "two" and .devices[0].bytes == 2 * 1048576 + 264'
+	json recv '.devices[0].name == "one" and .devices[0].bytes == 1048576 + 264'
 }
 
 @test "the gate is on where either side says on" {
@@ -75,7 +75,7 @@ packets_of() { echo $((($1 + $2 - 1) / $2 + 1)); }
 				--slots $slots --slot-bytes $slot --qps $lanes
 			done_well
 			both "(.lanes | length == $lanes) and .slots == $slots and .slot_bytes == $slot"
-			both ".devices[0].bytes == $bytes + 256"
+			both ".devices[0].bytes == $bytes + 264"
 			both ".devices[0].packets == $(packets_of $bytes $slot)"
 			both '([.lanes[].packets] | max - min) <= 1'
 		done
@@ -97,7 +97,7 @@ packets_of() { echo $((($1 + $2 - 1) / $2 + 1)); }
 @test "devices that read and write in small pieces arrive" {
 	migrate sim:bytes=3000001,read-chunk=8K,write-chunk=4K -- -- --slot-bytes 64K --slots 2
 	done_well
-	both '.devices[0].bytes == 3000257'
+	both '.devices[0].bytes == 3000265'
 }
 
 @test "the loaders are what was asked for" {
@@ -164,7 +164,7 @@ packets_of() { echo $((($1 + $2 - 1) / $2 + 1)); }
 	"$PROGRAM" demo --bytes 3M --devices 3 --qps 4 --json >demo.json 2>demo.err
 	json demo '.command == "demo" and .result.code == 0 and .destination.result.code == 0 and .gate == "on"'
 	json demo '(.devices | length == 3) and (.lanes | length == 4) and .destination.loader != ""'
-	json demo '.bytes == 3 * 1048576 + 3 * 256 and .destination.bytes == .bytes'
+	json demo '.bytes == 3 * 1048576 + 3 * 264 and .destination.bytes == .bytes'
 	"$PROGRAM" demo --bytes 1M --devices 1 >demo.out 2>demo.err
 	grep -q '^sent 1 device' demo.out
 	grep -q '^received 1 device' demo.out

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "wire/hello.h"
 #include "wire/immediate.h"
@@ -185,6 +186,29 @@ void rig_read(int fd, void *bytes, size_t count)
 		to += got;
 		count -= (size_t)got;
 	}
+}
+
+size_t rig_wire_packet(uint8_t *out, const struct arena *arena, unsigned slot, uint32_t bytes)
+{
+	put_be32(out, immediate_make(IMMEDIATE_DATA, 0, slot));
+	put_be32(out + 4, ARENA_HEADER_BYTES + bytes);
+	memcpy(out + RIG_FRAME_BYTES, arena_header(arena, 0, slot), ARENA_HEADER_BYTES);
+	memcpy(out + RIG_FRAME_BYTES + ARENA_HEADER_BYTES, arena_payload(arena, 0, slot), bytes);
+	return RIG_FRAME_BYTES + ARENA_HEADER_BYTES + bytes;
+}
+
+void rig_write_frame(int fd, uint32_t immediate, uint32_t bytes)
+{
+	uint8_t frame[RIG_FRAME_BYTES];
+
+	put_be32(frame, immediate);
+	put_be32(frame + 4, bytes);
+	rig_write(fd, frame, sizeof(frame));
+}
+
+unsigned rig_poll(struct fabric *fabric, uint64_t now_ns, struct fabric_event *event)
+{
+	return fabric->ops->poll(fabric, now_ns, event, 1);
 }
 
 struct fabric_event rig_event(struct fabric *fabric)

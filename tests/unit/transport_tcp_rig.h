@@ -8,7 +8,7 @@
 
 #include "transport/fabric.h"
 
-enum { RIG_DEVICES = 2, RIG_SLOTS = 4, RIG_SLOT_BYTES = 1 << 20, RIG_TIMEOUT_MS = 5000 };
+enum { RIG_DEVICES = 2, RIG_SLOTS = 4, RIG_SLOT_BYTES = 1 << 20, RIG_TIMEOUT_MS = 5000, RIG_FRAME_BYTES = 8 };
 
 struct rig_sink {
 	const struct arena *arena;
@@ -43,6 +43,12 @@ void rig_guest(struct rig *rig, int fds[2], uint16_t lane, const uint8_t *sessio
 void rig_write(int fd, const void *bytes, size_t count);
 void rig_read(int fd, void *bytes, size_t count);
 
+/* Data packet @slot of device 0, as it lies on the wire. Returns its bytes; the caller has room for them. */
+size_t rig_wire_packet(uint8_t *out, const struct arena *arena, unsigned slot, uint32_t bytes);
+void rig_write_frame(int fd, uint32_t immediate, uint32_t bytes);
+
+/* One event, if there is one at once. */
+unsigned rig_poll(struct fabric *fabric, uint64_t now_ns, struct fabric_event *event);
 /* Poll @fabric, sleeping as a session would, until it has an event. Fails the test after ten seconds. */
 struct fabric_event rig_event(struct fabric *fabric);
 /* The same, while @other's backlog is pushed on; what it has to tell is lost. */

@@ -51,7 +51,7 @@ start()
 {
 	local words
 	"$1_words"
-	: >"$1.json"
+	: >"$1.json" >"$1.err"
 	echo "+ ${words[*]}" >"$1.command"
 	"${words[@]}" >"$1.json" 2>"$1.err" &
 	program_pids+=($!)
