@@ -90,6 +90,14 @@ int control_open(struct control_conn **out, const struct control_config *config,
 	return 0;
 }
 
+/* What a peer sends that does not know the session yet: a heartbeat, or why it will have none. */
+static const uint8_t no_session[HELLO_SESSION_BYTES];
+
+static bool session_is(const uint8_t a[HELLO_SESSION_BYTES], const uint8_t b[HELLO_SESSION_BYTES])
+{
+	return memcmp(a, b, HELLO_SESSION_BYTES) == 0;
+}
+
 void control_set_session(struct control_conn *conn, const uint8_t session[16])
 {
 	memcpy(conn->session, session, sizeof(conn->session));
@@ -253,7 +261,7 @@ static int frame_judge(struct control_conn *conn)
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "frame-too-long",
 		                 "%s announced a message of type %u with %u bytes; it may have %u", conn->peer,
 		                 head->type, head->bytes, limit);
-	if (conn->has_session && memcmp(head->session, conn->session, sizeof(head->session)) != 0)
+	if (conn->has_session && !session_is(head->session, conn->session) && !session_is(head->session, no_session))
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "frame-session",
 		                 "%s sent a message of another session", conn->peer);
 	return 0;

@@ -46,7 +46,10 @@ int control_connect_start(const struct sockaddr_storage *peer, const struct sock
 /* -ENOMEM (VFIOMIG_INTERNAL), *@out is NULL then and the descriptor closed. */
 int control_open(struct control_conn **out, const struct control_config *config, struct vfiomig_error *err);
 
-/* From here on every frame that comes must be of this session, and every one that goes is. Zeroes before. */
+/*
+ * From here on every frame that goes is of this session, and every one that comes must be, or of none (zeroes, as all are
+ * before this call): what may come without a session is the caller's to judge.
+ */
 void control_set_session(struct control_conn *conn, const uint8_t session[16]);
 
 /*

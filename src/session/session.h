@@ -110,7 +110,7 @@ struct vfiomig_session {
 	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
 	unsigned offer_devices_here;
 	bool offer_here, probed, offer_judged;
-	bool id_known;	  /* destination: the session's id came with its first message */
+	bool id_known;	  /* the destination learns it from the source's first message */
 	bool peer_closed; /* the control connection has ended */
 	bool said_all;	  /* the last message is the kernel's */
 	struct message_ready ready;
@@ -177,7 +177,7 @@ void *session_control_main(void *session);
 void session_step(struct vfiomig_session *session, const struct core_event *event);
 /* session_messages.c: control thread. */
 void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
-void session_receive(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes);
+void session_receive(struct vfiomig_session *session, const struct control_frame *frame);
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
 

@@ -103,6 +103,7 @@ static void begin_source(struct vfiomig_session *session)
 		step_error(session, CORE_LOST, &err);
 	else
 		control_set_session(session->conn, session->id);
+	session->id_known = true;
 }
 
 static void begin_destination(struct vfiomig_session *session)
@@ -157,6 +158,18 @@ static void take_guests(struct vfiomig_session *session)
 	}
 }
 
+/* The source makes the session's id; the destination learns it from the first message that bears one. */
+static void learn_session(struct vfiomig_session *session, const struct control_frame *frame)
+{
+	static const uint8_t none[sizeof(session->id)];
+
+	if (session->id_known || memcmp(frame->session, none, sizeof(none)) == 0)
+		return;
+	memcpy(session->id, frame->session, sizeof(session->id));
+	session->id_known = true;
+	control_set_session(session->conn, session->id);
+}
+
 static void hear_peer(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
@@ -166,12 +179,8 @@ static void hear_peer(struct vfiomig_session *session)
 	if (!session->conn)
 		return;
 	while ((rc = control_poll(session->conn, &frame, &err)) == 1) {
-		if (session->role == VFIOMIG_DESTINATION && !session->id_known) {
-			memcpy(session->id, frame.session, sizeof(session->id));
-			session->id_known = true;
-			control_set_session(session->conn, session->id);
-		}
-		session_receive(session, frame.type, frame.body, frame.bytes);
+		learn_session(session, &frame);
+		session_receive(session, &frame);
 	}
 	if (!session->conn_up && rc == 0 && control_ready(session->conn)) {
 		session->conn_up = true;

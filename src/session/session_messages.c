@@ -234,9 +234,25 @@ static void receive_failure(struct vfiomig_session *session, uint16_t type, cons
 	session_step(session, &event);
 }
 
-void session_receive(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes)
+/* Without a session nothing can be said but "I am here" and "I will not". */
+static bool sessionless(const struct control_frame *frame)
 {
-	switch (type) {
+	static const uint8_t none[16];
+
+	return frame->type != MESSAGE_HEARTBEAT && frame->type != MESSAGE_ABORT &&
+	       memcmp(frame->session, none, sizeof(none)) == 0;
+}
+
+void session_receive(struct vfiomig_session *session, const struct control_frame *frame)
+{
+	const uint8_t *body = frame->body;
+	size_t bytes = frame->bytes;
+
+	if (sessionless(frame)) {
+		refuse(session, frame->type, "bears no session");
+		return;
+	}
+	switch (frame->type) {
 	case MESSAGE_OFFER:
 		receive_offer(session, body, bytes);
 		break;
@@ -254,9 +270,9 @@ void session_receive(struct vfiomig_session *session, uint16_t type, const uint8
 		break;
 	case MESSAGE_DONE:
 	case MESSAGE_ABORT:
-		receive_failure(session, type, body, bytes);
+		receive_failure(session, frame->type, body, bytes);
 		break;
 	default:
-		step_message(session, (enum message_type)type);
+		step_message(session, (enum message_type)frame->type);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The destination's way up: connections that said "lane" come from the control thread, and each must show within a
- * deadline of its own that it belongs to this session. One that does not is closed and forgotten: whoever can reach the
- * port could send it, and must not be able to end a session with it.
+ * The destination's way up: connections that said "lane" come from the control thread, and each must show that it
+ * belongs to this session. One that does not is closed and forgotten: whoever can reach the port could send it, and must
+ * not be able to end a session with it, nor hold it up; where too many only wait, the oldest goes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,6 @@
 /* A connection that has not shown yet which lane it is. */
 struct guest {
 	int fd; /* owned */
-	uint64_t deadline_ns;
 	size_t got_bytes;
 	uint8_t hello[HELLO_BYTES];
 };
@@ -89,14 +88,14 @@ static void guest_leave(struct guests *guests, unsigned index)
 static void guests_enter(struct guests *guests, struct tcp_fabric *tcp)
 {
 	struct tcp_arrivals *arrivals = &tcp->arrivals;
-	uint64_t deadline_ns = clock_now_ns() + tcp_timeout_ns(tcp), wakes;
+	uint64_t wakes;
 
 	(void)!read(arrivals->event_fd, &wakes, sizeof(wakes));
 	pthread_mutex_lock(&arrivals->lock);
 	for (unsigned i = 0; i < arrivals->count; i++) {
 		if (guests->count == TCP_ARRIVALS_MAX)
 			guest_leave(guests, 0);
-		guests->guest[guests->count++] = (struct guest){ .fd = arrivals->fds[i], .deadline_ns = deadline_ns };
+		guests->guest[guests->count++] = (struct guest){ .fd = arrivals->fds[i] };
 	}
 	arrivals->count = 0;
 	pthread_mutex_unlock(&arrivals->lock);
@@ -148,7 +147,6 @@ static enum guest_fate guest_read(struct tcp_fabric *tcp, struct guest *guest)
 /* Returns how many have become lanes. */
 static unsigned guests_serve(struct guests *guests, struct tcp_fabric *tcp, const struct pollfd *fds)
 {
-	uint64_t now_ns = clock_now_ns();
 	unsigned lanes = 0;
 
 	/* From the last one on, so that one who leaves does not shift those still to be looked at. */
@@ -159,7 +157,7 @@ static unsigned guests_serve(struct guests *guests, struct tcp_fabric *tcp, cons
 			fate = guest_read(tcp, &guests->guest[i]);
 		if (fate == GUEST_LANE)
 			lanes++;
-		if (fate != GUEST_STAYS || guests->guest[i].deadline_ns <= now_ns)
+		if (fate != GUEST_STAYS)
 			guest_leave(guests, i);
 	}
 	return lanes;

@@ -13,7 +13,7 @@ struct life {
 	struct random random;
 	uint32_t slots;
 	uint64_t sent, loaded, credit; /* credit: what the source has understood */
-	uint64_t known;		       /* the oracle: the largest full number that was delivered */
+	uint64_t known;                /* the oracle: the largest full number that was delivered */
 	uint64_t in_flight[IN_FLIGHT_MAX];
 	unsigned count;
 };
@@ -36,7 +36,8 @@ static bool lie(struct life *life)
 {
 	uint64_t full = life->sent + 1 + random_below(&life->random, 1000);
 
-	return credit_take(&life->credit, life->sent, (uint32_t)full & 0xffffff) == -EPROTO && life->credit == life->known;
+	return credit_take(&life->credit, life->sent, (uint32_t)full & 0xffffff) == -EPROTO &&
+	       life->credit == life->known;
 }
 
 static bool step(struct life *life)

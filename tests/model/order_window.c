@@ -14,7 +14,7 @@ struct oracle {
 	uint64_t first; /* packet number of here[0] */
 	uint32_t slots;
 	bool here[2 * PACKETS_MAX];
-	unsigned popped; /* from first on */
+	unsigned popped;  /* from first on */
 	unsigned packets; /* one past the highest that came */
 	unsigned config;  /* one past the config packet; 0: not here yet */
 };
@@ -111,8 +111,8 @@ static int live(uint64_t seed)
 		unsigned i = pick(&random, &oracle);
 		bool config = i == last || random_below(&random, 200) == 0;
 
-		if (random_below(&random, 3) == 0 ? !pop(&window, &oracle, &random) :
-						    !arrive(&window, &oracle, i, config))
+		if (random_below(&random, 3) == 0 ? !pop(&window, &oracle, &random)
+		                                  : !arrive(&window, &oracle, i, config))
 			return -1;
 		if (window_done(&window) != (oracle.config && oracle.popped == oracle.config))
 			return -1;

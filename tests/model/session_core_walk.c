@@ -10,21 +10,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "support/core_frozen.h"
 #include "support/core_witness.h"
 
 #define T0 (1000 * NS_PER_S)
 
 enum { PEER_TIMEOUT_MS = 1000, STATES_MAX = 1 << 17, TABLE_SLOTS = 1 << 18, SETTLE_STEPS_MAX = 64 };
-
-/* All of a core that decides what it does next; times are taken out of it, see thaw. */
-struct frozen {
-	uint32_t facts;
-	uint8_t phase, devices, outcome;
-	uint8_t peer_gone, peer_knows, ran, overtaken, gate_timed, token_wrong;
-	uint8_t step[WITNESS_DEVICES], busy[WITNESS_DEVICES], touched[WITNESS_DEVICES], failed[WITNESS_DEVICES];
-	uint8_t ended[WITNESS_DEVICES], counted[WITNESS_DEVICES], manifest_wrong[WITNESS_DEVICES];
-	uint8_t unused;
-};
 
 struct state {
 	struct witness witness;
@@ -39,88 +30,30 @@ struct walk {
 	struct state start;
 };
 
-static const struct vfiomig_error trouble = { .code = VFIOMIG_FABRIC, .errnum = 5, .name = "trouble", .text = "trouble" };
-static const struct vfiomig_error device_trouble = { .code = VFIOMIG_DEVICE, .errnum = 5, .name = "eio", .text = "eio" };
-static const struct vfiomig_error degraded = { .code = VFIOMIG_DEGRADED, .name = "degraded", .text = "one did not run" };
+static const struct vfiomig_error trouble = {
+	.code = VFIOMIG_FABRIC, .errnum = 5, .name = "trouble", .text = "trouble"
+};
+static const struct vfiomig_error device_trouble = {
+	.code = VFIOMIG_DEVICE, .errnum = 5, .name = "eio", .text = "eio"
+};
+static const struct vfiomig_error degraded = { .code = VFIOMIG_DEGRADED,
+	                                       .name = "degraded",
+	                                       .text = "one did not run" };
 static const struct vfiomig_error nothing = { .code = VFIOMIG_OK };
-static const struct stream_counts right = { .packets = 4, .bytes = 104, .config_bytes = 4, .digest = 7 };
-static const struct stream_counts wrong = { .packets = 4, .bytes = 104, .config_bytes = 4, .digest = 8 };
 static const uint64_t arrived[VFIOMIG_DEVICES_MAX] = { 2, 2 };
 
-static struct token token_of(uint64_t packets)
-{
-	return (struct token){ .devices = 2, .count = { { packets, 100 }, { packets, 100 } } };
-}
-
-static void freeze(struct frozen *frozen, const struct core *core)
-{
-	memset(frozen, 0, sizeof(*frozen));
-	frozen->facts = core->facts;
-	frozen->phase = (uint8_t)core->phase;
-	frozen->devices = (uint8_t)core->devices;
-	frozen->outcome = (uint8_t)core->outcome.code;
-	if (core->outcome.code >= VFIOMIG_INTERNAL && core->outcome.code <= VFIOMIG_CANCELLED)
-		frozen->outcome = VFIOMIG_FABRIC; /* which failure it was decides nothing */
-	frozen->peer_gone = core->peer_gone;
-	frozen->peer_knows = core->peer_knows;
-	frozen->ran = core->ran;
-	frozen->overtaken = core->overtaken;
-	frozen->gate_timed = core->gate_ns != 0;
-	frozen->token_wrong = core->facts & FACT_TOKEN && core->token.count[0].packets != 3;
-	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
-		const struct core_device *device = &core->device[d];
-
-		frozen->step[d] = device->step;
-		frozen->busy[d] = (uint8_t)device->busy;
-		frozen->touched[d] = device->touched;
-		frozen->failed[d] = device->failed;
-		frozen->ended[d] = device->ended;
-		frozen->counted[d] = device->counted;
-		frozen->manifest_wrong[d] = device->ended && device->manifest.digest != right.digest;
-	}
-}
-
-static void thaw(struct core *core, const struct walk *walk, const struct state *state)
-{
-	const struct frozen *frozen = &state->core;
-
-	*core = walk->blank;
-	core->facts = frozen->facts;
-	core->phase = (enum core_phase)frozen->phase;
-	core->devices = frozen->devices;
-	core->outcome.code = (enum vfiomig_code)frozen->outcome;
-	core->peer_gone = frozen->peer_gone;
-	core->peer_knows = frozen->peer_knows;
-	core->ran = frozen->ran;
-	core->overtaken = frozen->overtaken;
-	core->gate_ns = frozen->gate_timed ? T0 : 0;
-	core->token = token_of(frozen->token_wrong ? 5 : 3);
-	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
-		struct core_device *device = &core->device[d];
-
-		device->p2p = state->witness.p2p >> d & 1;
-		device->gated = state->witness.gated >> d & 1;
-		device->step = frozen->step[d];
-		device->busy = (enum device_request)frozen->busy[d];
-		device->touched = frozen->touched[d];
-		device->failed = frozen->failed[d];
-		device->ended = frozen->ended[d];
-		device->counted = frozen->counted[d];
-		device->counts = right;
-		device->manifest = frozen->manifest_wrong[d] ? wrong : right;
-	}
-}
-
 /*
- * On the way back the witness asks only what was touched, what is busy and who knows what. It forgets the rest, or the
- * number of states explodes; the core's own state stays whole.
+ * On the way back nobody asks any more what the peer has said of the streams, and the witness not for the way here either:
+ * that much is forgotten, or the number of states explodes.
  */
 static void forget_the_way_here(struct state *state)
 {
 	struct witness *witness = &state->witness;
+	struct frozen *core = &state->core;
 
-	if (state->core.phase <= PHASE_DONE)
+	if (core->phase <= PHASE_DONE)
 		return;
+	core->gate_timed = core->token_wrong = 0;
 	witness->sent &= 1 << MESSAGE_COMMIT | 1 << MESSAGE_ABORT;
 	witness->ends_sent = witness->ends_came = witness->token_came = witness->token_posted = 0;
 	witness->prepared_came = witness->commit_came = witness->done_came = witness->platform_ready = 0;
@@ -132,6 +65,7 @@ static void forget_the_way_here(struct state *state)
 		witness->asked[d] = touched ? back | 1 << REQUEST_STOP_COPY : 0;
 		witness->succeeded[d] &= 1 << REQUEST_RUN_P2P | 1 << REQUEST_RUN;
 		witness->answered[d] = 0;
+		core->ended[d] = core->counted[d] = core->manifest_wrong[d] = 0;
 	}
 }
 
@@ -176,10 +110,10 @@ static bool device_answer(const struct state *state, unsigned n, struct core_eve
 	unsigned d = n / 2;
 
 	*event = (struct core_event){ .kind = CORE_DEVICE_DONE,
-				      .device = d,
-				      .request = (enum device_request)state->witness.busy[d],
-				      .counts = right,
-				      .error = n % 2 ? &device_trouble : NULL };
+		                      .device = d,
+		                      .request = (enum device_request)state->witness.busy[d],
+		                      .counts = stream_right,
+		                      .error = n % 2 ? &device_trouble : NULL };
 	return state->witness.busy[d] != REQUEST_NONE;
 }
 
@@ -221,13 +155,15 @@ static bool stream_end(const struct state *state, unsigned n, struct core_event 
 {
 	static const unsigned numbers[] = { 0, 1, 2, 63, 65535 };
 
-	*event = (struct core_event){ .kind = CORE_STREAM_END, .device = numbers[n / 2], .counts = n % 2 ? wrong : right };
+	*event = (struct core_event){ .kind = CORE_STREAM_END,
+		                      .device = numbers[n / 2],
+		                      .counts = n % 2 ? stream_wrong : stream_right };
 	return state->witness.control_up && !state->witness.lost;
 }
 
 static bool token(const struct state *state, unsigned n, struct core_event *event)
 {
-	static const uint64_t packets[] = { 3, 1, 5 }; /* right, fewer than have come, more than are sent */
+	static const uint64_t packets[] = { TOKEN_RIGHT, TOKEN_TOO_FEW, TOKEN_TOO_MANY };
 
 	shown = token_of(packets[n]);
 	*event = (struct core_event){ .kind = CORE_TOKEN, .token = &shown, .arrived = arrived };
@@ -246,8 +182,10 @@ static const struct source_of_events {
 	bool (*make)(const struct state *state, unsigned n, struct core_event *event);
 	unsigned count;
 } events[] = {
-	{ answer, 7 },	      { device_answer, 2 * WITNESS_DEVICES }, { own_news, 6 }, { peer_message, MESSAGE_TYPES + 3 },
-	{ stream_end, 5 * 2 }, { token, 3 },			       { nothing_but_time, 4 },
+	{ answer, 7 },           { device_answer, 2 * WITNESS_DEVICES },
+	{ own_news, 6 },         { peer_message, MESSAGE_TYPES + 3 },
+	{ stream_end, 5 * 2 },   { token, 3 },
+	{ nothing_but_time, 4 },
 };
 
 /* Ticks: at once; when a heartbeat is due; after silence; after a minute in which the peer was heard. */
@@ -280,13 +218,13 @@ static void expand(struct walk *walk, const struct state *from, const struct sou
 	if (!source->make(from, n, &event))
 		return;
 	memcpy(&to, from, sizeof(to));
-	thaw(&core, walk, from);
+	thaw(&core, &walk->blank, &from->core, &from->witness, T0);
 	prepare(&core, &to.witness, &event);
 	now = time_of(&core, &event, n);
 	broken = witness_step(&to.witness, &core, &event, now, &actions);
 	cr_assert_null(broken, "%s; %s in phase %u, event kind %d, number %u, step %u/%u", broken,
-		       from->witness.source ? "source" : "destination", from->core.phase, (int)event.kind, n,
-		       from->core.step[0], from->core.step[1]);
+	               from->witness.source ? "source" : "destination", from->core.phase, (int)event.kind, n,
+	               from->core.step[0], from->core.step[1]);
 	if (from->witness.finished)
 		return; /* it was silent, or the witness had said so */
 	freeze(&to.core, &core);
@@ -303,7 +241,7 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 	uint64_t now = T0;
 	struct core core;
 
-	thaw(&core, walk, from);
+	thaw(&core, &walk->blank, &from->core, &from->witness, T0);
 	for (unsigned i = 0; i < SETTLE_STEPS_MAX && !at.witness.finished; i++) {
 		struct core_event event = { .kind = CORE_TICK };
 		bool any = false;
@@ -321,18 +259,18 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 		cr_assert_null(broken, "%s, on the way out of phase %u", broken, from->core.phase);
 	}
 	/* Once the record of the commit is asked for, silence ends in running: a device's own failure apart. */
-	if (well && core.role == VFIOMIG_DESTINATION && from->core.phase >= PHASE_RECORD && from->core.phase < PHASE_DONE &&
-	    !from->core.failed[0] && !from->core.failed[1])
+	if (well && core.role == VFIOMIG_DESTINATION && from->core.phase >= PHASE_RECORD &&
+	    from->core.phase < PHASE_DONE && !from->core.failed[0] && !from->core.failed[1])
 		cr_assert_eq(core.phase, PHASE_DONE);
 	return at.witness.finished;
 }
 
 static void start_walk(struct walk *walk, enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated,
-		       bool no_platform)
+                       bool no_platform)
 {
 	struct core_config config = { .role = role,
-				      .peer_timeout_ns = PEER_TIMEOUT_MS * NS_PER_MS,
-				      .no_platform = no_platform };
+		                      .peer_timeout_ns = PEER_TIMEOUT_MS * NS_PER_MS,
+		                      .no_platform = no_platform };
 	struct core_event event = { .kind = CORE_START };
 	struct core_actions actions;
 	struct state *start = &walk->start;
@@ -362,7 +300,7 @@ static void start_walk(struct walk *walk, enum vfiomig_role role, unsigned devic
 static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated, bool no_platform)
 {
 	struct walk walk = { .states = malloc(STATES_MAX * sizeof(struct state)),
-			     .table = malloc(TABLE_SLOTS * sizeof(uint32_t)) };
+		             .table = malloc(TABLE_SLOTS * sizeof(uint32_t)) };
 
 	cr_assert(walk.states && walk.table);
 	start_walk(&walk, role, devices, p2p, gated, no_platform);
@@ -375,11 +313,12 @@ static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, uns
 			for (unsigned n = 0; n < events[s].count; n++)
 				expand(&walk, &from, &events[s], n);
 		cr_assert(from.witness.finished || (settles(&walk, &from, true) && settles(&walk, &from, false)),
-			  "no way out of phase %u, facts %x, steps %u/%u, busy %u/%u", from.core.phase, from.core.facts,
-			  from.core.step[0], from.core.step[1], from.core.busy[0], from.core.busy[1]);
+		          "no way out of phase %u, facts %x, steps %u/%u, busy %u/%u", from.core.phase, from.core.facts,
+		          from.core.step[0], from.core.step[1], from.core.busy[0], from.core.busy[1]);
 	}
 	cr_log_info("%u states, %u done, %u failed", walk.count, walk.done, walk.failed);
-	cr_assert(walk.done > 0 && walk.failed > 0, "of %u states %u are done, %u failed", walk.count, walk.done, walk.failed);
+	cr_assert(walk.done > 0 && walk.failed > 0, "of %u states %u are done, %u failed", walk.count, walk.done,
+	          walk.failed);
 	free(walk.states);
 	free(walk.table);
 }

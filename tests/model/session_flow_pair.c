@@ -11,7 +11,7 @@
 #include "session/flow.h"
 #include "support/random.h"
 
-enum { SEEDS = 1500, DEVICES = 4, LANES = 8, SLOTS_MAX = 9, PACKETS_MAX = 60, CREDITS_MAX = DEVICES * PACKETS_MAX };
+enum { SEEDS = 1000, DEVICES = 4, LANES = 8, SLOTS_MAX = 9, PACKETS_MAX = 60, CREDITS_MAX = DEVICES * PACKETS_MAX };
 
 struct parcel {
 	unsigned device, slot;
@@ -23,7 +23,7 @@ struct parcel {
 struct wire {
 	struct parcel parcel[DEVICES * PACKETS_MAX];
 	unsigned posted, delivered, sent;
-	int last;	     /* device of the last post; -1: none */
+	int last;           /* device of the last post; -1: none */
 	bool others_waited; /* when that was posted, another device had a packet for this lane */
 };
 
@@ -59,7 +59,8 @@ static bool others_wait(const struct world *world, unsigned lane, unsigned d)
 {
 	for (unsigned e = 0; e < world->devices; e++)
 		for (unsigned i = 0; e != d && i < world->device[e].filled; i++)
-			if ((e + world->first + i) % world->lanes == lane && world->source.lane[lane].next[e] <= world->first + i)
+			if ((e + world->first + i) % world->lanes == lane &&
+			    world->source.lane[lane].next[e] <= world->first + i)
 				return true;
 	return false;
 }
@@ -83,9 +84,10 @@ static void post(struct world *world, const struct flow_action *action)
 	claim(world, action->immediate == immediate_make(IMMEDIATE_DATA, action->device, world->first + i),
 	      "a packet is posted with another's immediate");
 	claim(world, wire->posted - wire->sent < FLOW_OUTSTANDING_MAX, "more than two packets outstanding on a lane");
-	claim(world, wire->last != (int)action->device || !wire->others_waited, "a device is served twice while others wait");
-	wire->parcel[wire->posted++] = (struct parcel){ action->device, action->slot, world->first + i, action->bytes,
-							action->immediate };
+	claim(world, wire->last != (int)action->device || !wire->others_waited,
+	      "a device is served twice while others wait");
+	wire->parcel[wire->posted++] =
+		(struct parcel){ action->device, action->slot, world->first + i, action->bytes, action->immediate };
 	wire->last = (int)action->device;
 	device->posted++;
 }
@@ -152,20 +154,23 @@ static bool deliver(struct world *world, unsigned l)
 {
 	struct wire *wire = &world->wire[l];
 	const struct parcel *parcel = &wire->parcel[wire->delivered];
-	struct packet_header header = { .device = (uint16_t)parcel->device,
-					.index = parcel->index,
-					.bytes = parcel->bytes,
-					.crc = (uint32_t)parcel->index ^ 0x55 };
-	struct traffic *device = &world->device[parcel->device];
 	struct flow_actions actions = { 0 };
+	struct packet_header header;
+	struct traffic *device;
 	const char *why = "nothing";
 	unsigned d, slot;
 
 	if (wire->delivered == wire->posted)
 		return false;
+	device = &world->device[parcel->device];
+	header = (struct packet_header){ .device = (uint16_t)parcel->device,
+		                         .index = parcel->index,
+		                         .bytes = parcel->bytes,
+		                         .crc = (uint32_t)parcel->index ^ 0x55 };
 	header.flags = parcel->index == world->first + device->packets - 1 ? PACKET_CONFIG_STATE : 0;
 	claim(world, !flow_place(&world->destination, parcel->immediate, parcel->bytes, &d, &slot, &why), why);
-	claim(world, d == parcel->device && slot == parcel->slot, "a packet is placed in another slot than it came from");
+	claim(world, d == parcel->device && slot == parcel->slot,
+	      "a packet is placed in another slot than it came from");
 	claim(world, !flow_arrived(&world->destination, l, parcel->immediate, &header, &actions, &why), why);
 	device->arrived++;
 	wire->delivered++;
@@ -350,7 +355,8 @@ Test(flow_pair, a_device_that_loads_nothing_holds_back_no_other)
 		for (unsigned d = 1; d < world.devices && !world.broken; d++)
 			check_whole(&world, d);
 		claim(&world, world.device[0].arrived <= world.slots, "more than its slots");
-		claim(&world, world.device[0].arrived == world.device[0].packets || world.device[0].arrived == world.slots,
+		claim(&world,
+		      world.device[0].arrived == world.device[0].packets || world.device[0].arrived == world.slots,
 		      "its slots are not used");
 		cr_assert_null(world.broken, "seed %llu: %s", (unsigned long long)seed, world.broken);
 		end(&world);

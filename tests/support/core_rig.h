@@ -74,7 +74,8 @@ static inline void rig_good_token(struct rig *rig)
 
 static inline void rig_done_with(struct rig *rig, unsigned d, enum device_request request, struct stream_counts counts)
 {
-	rig_step(rig, &(struct core_event){ .kind = CORE_DEVICE_DONE, .device = d, .request = request, .counts = counts });
+	rig_step(rig,
+	         &(struct core_event){ .kind = CORE_DEVICE_DONE, .device = d, .request = request, .counts = counts });
 }
 
 static inline void rig_done(struct rig *rig, unsigned d, enum device_request request)
@@ -84,8 +85,9 @@ static inline void rig_done(struct rig *rig, unsigned d, enum device_request req
 
 static inline void rig_device_fails(struct rig *rig, unsigned d, enum device_request request)
 {
-	rig_step(rig, &(struct core_event){
-			      .kind = CORE_DEVICE_DONE, .device = d, .request = request, .error = &rig_device_trouble });
+	rig_step(rig,
+	         &(struct core_event){
+			 .kind = CORE_DEVICE_DONE, .device = d, .request = request, .error = &rig_device_trouble });
 }
 
 static inline void rig_all_done(struct rig *rig, enum device_request request)
@@ -135,7 +137,7 @@ static inline void rig_assert_phase(const struct rig *rig, enum core_phase phase
 }
 
 /* @p2p and @gated: a bit per device. A gated rig has a VMM; one without a gate has none. */
-static inline void rig_start(struct rig *rig, enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated)
+static inline void rig_start(struct rig *rig, enum vfiomig_role role, unsigned devices, uint64_t p2p, uint64_t gated)
 {
 	struct core_config config = { .role = role, .peer_timeout_ns = NS_PER_S, .no_platform = gated == RIG_NONE };
 

@@ -6,7 +6,8 @@ load lib.bash
 untouched()
 {
 	codes 3 3
-	both '.result.source_state == "running" and .downtime_us == 0 and .bytes == 0'
+	json send '.result.source_state == "running"'
+	both '.result.destination_state == "untouched" and .downtime_us == 0 and .bytes == 0'
 	json send '[.devices[].state == "RUNNING"] | all'
 	json recv '[.devices[].state == "RUNNING"] | all'
 	nothing_left
@@ -186,7 +187,7 @@ untouched()
 @test "a stranger on the port disturbs nobody" {
 	recv --once --device sim:bytes=1M
 	exec {peer}<>"/dev/tcp/127.0.0.1/$port"
-	printf 'GET / HTTP/1.1\r\n\r\n' >&"$peer"
+	printf 'GET / HTTP/1.1' >&"$peer"
 	exec {silent}<>"/dev/tcp/127.0.0.1/$port"
 	send --device sim:bytes=1M
 	ended recv

@@ -194,31 +194,40 @@ Test(accept, a_silent_stranger_is_dropped_in_time)
 	vfiomig_listener_close(listener);
 }
 
+/* Somebody who connects and says nothing, seen at @now_ns. */
+static int dial_silently(struct control_accept *accept, const struct vfiomig_listener *listener, uint64_t now_ns)
+{
+	struct pollfd ready = { .fd = control_accept_fd(accept), .events = POLLIN };
+	struct control_guest guest;
+	int fd = dial(listener);
+
+	cr_assert_eq(poll(&ready, 1, 10000), 1);
+	cr_assert_eq(control_accept_poll(accept, now_ns, &guest), 0);
+	return fd;
+}
+
 Test(accept, where_the_table_is_full_the_oldest_goes)
 {
 	struct vfiomig_listener *listener;
 	struct control_accept *accept = open_accept(&listener);
-	int fds[ACCEPT_PENDING_MAX + 1];
+	int leaver = dial_silently(accept, listener, 0), oldest = dial_silently(accept, listener, 1), second, last = -1;
 	struct control_guest guest;
 	uint8_t byte;
 
-	for (unsigned i = 0; i <= ACCEPT_PENDING_MAX; i++) {
-		struct pollfd ready = { .fd = control_accept_fd(accept), .events = POLLIN };
-
-		fds[i] = dial(listener);
-		cr_assert_eq(poll(&ready, 1, 10000), 1);
-		cr_assert_eq(control_accept_poll(accept, i, &guest), 0);
-	}
-	cr_assert_eq(recv(fds[0], &byte, 1, 0), 0);
-	cr_assert_eq(recv(fds[1], &byte, 1, MSG_DONTWAIT), -1);
-	write_preface(fds[ACCEPT_PENDING_MAX], WIRE_VERSION, PREFACE_CONTROL);
+	/* One goes, so that the oldest does not lie where a search begins. */
+	write_preface(leaver, WIRE_VERSION, PREFACE_CONTROL);
+	close(next_guest(accept).fd);
+	second = dial_silently(accept, listener, 2);
+	for (unsigned i = 2; i <= ACCEPT_PENDING_MAX; i++)
+		last = dial_silently(accept, listener, 1 + i);
+	cr_assert_eq(recv(oldest, &byte, 1, 0), 0);
+	cr_assert_eq(recv(second, &byte, 1, MSG_DONTWAIT), -1);
+	write_preface(last, WIRE_VERSION, PREFACE_CONTROL);
 	guest = next_guest(accept);
 	cr_assert_eq(guest.kind, PREFACE_CONTROL);
 	close(guest.fd);
 	control_accept_close(accept);
-	cr_assert_eq(recv(fds[1], &byte, 1, 0), 0, "those who wait are dropped at the end");
-	for (unsigned i = 0; i <= ACCEPT_PENDING_MAX; i++)
-		close(fds[i]);
+	cr_assert_eq(recv(second, &byte, 1, 0), 0, "those who wait are dropped at the end");
 	vfiomig_listener_close(listener);
 }
 

@@ -158,6 +158,18 @@ Test(conn, the_last_words_are_heard_before_the_end)
 	control_close(conn);
 }
 
+Test(conn, a_peer_that_only_stops_reading_is_lost_too)
+{
+	int raw;
+	struct control_conn *conn = conn_rig_open_with_raw(&raw);
+
+	cr_assert_eq(shutdown(raw, SHUT_RD), 0);
+	(void)control_send(conn, TYPE_EMPTY, NULL, 0);
+	conn_rig_assert_fails(conn, -EPIPE, "peer-closed");
+	control_close(conn);
+	close(raw);
+}
+
 Test(conn, an_end_in_the_middle_is_told_as_such)
 {
 	uint8_t wire[FRAME_HEAD_BYTES + 10] = { 0 };

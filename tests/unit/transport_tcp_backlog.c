@@ -101,6 +101,28 @@ Test(tcp_backlog, a_backlog_that_stands_still_kills_the_lane_in_time)
 	rig_close(&rig);
 }
 
+Test(tcp_backlog, every_progress_buys_new_time)
+{
+	static uint8_t waste[65536];
+	struct rig rig;
+	int raw = rig_open_source(&rig);
+	const uint64_t start_ns = 1000, later_ns = 2000, time_ns = RIG_TIMEOUT_MS * NS_PER_MS;
+	unsigned out = post_until_full(&rig);
+	struct fabric_packet second = rig_packet(0, (out + 1) % RIG_SLOTS, RIG_SLOT_BYTES);
+	struct fabric_event event;
+
+	cr_assert_eq(rig.source->ops->post(rig.source, 0, &second), 0);
+	cr_assert_eq(rig_poll(rig.source, start_ns, &event), 0);
+	cr_assert_eq(rig.source->ops->deadline_ns(rig.source), start_ns + time_ns);
+	while (rig.source->ops->deadline_ns(rig.source) == start_ns + time_ns) {
+		cr_assert_gt(recv(raw, waste, sizeof(waste), 0), 0);
+		rig_poll(rig.source, later_ns, &event);
+	}
+	cr_assert_eq(rig.source->ops->deadline_ns(rig.source), later_ns + time_ns);
+	close(raw);
+	rig_close(&rig);
+}
+
 Test(tcp_backlog, a_packet_that_stops_half_way_kills_the_lane_in_time)
 {
 	struct rig rig;

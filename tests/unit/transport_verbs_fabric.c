@@ -121,6 +121,18 @@ Test(verbs_fabric, turns_strangers_away_and_goes_on)
 	vrig_close(&rig);
 }
 
+Test(verbs_fabric, lets_no_lane_of_another_session_in)
+{
+	struct vrig rig;
+
+	vrig_init(&rig, VFIOMIG_DESTINATION, 1);
+	rig.config.route.timeout_ms = 1;
+	vrig_knock(0, 0x77);
+	cr_assert_eq(vrig_up(&rig), -ETIMEDOUT);
+	cr_assert_eq(fake.rejects, 1);
+	vrig_close(&rig);
+}
+
 Test(verbs_fabric, turns_away_who_knocks_when_all_lanes_are_up)
 {
 	struct fabric_event event;

@@ -255,6 +255,24 @@ Test(verbs_lane, dies_of_a_post_that_the_device_refuses)
 	cr_assert(fake_in_error(0));
 	cr_assert_eq(next(&rig).kind, FABRIC_DEAD);
 	cr_assert_eq(ops->error(rig.fabric, 0)->errnum, ENOMEM);
+	ops->fence(rig.fabric, 0);
+	cr_assert_eq(fake.qps, 1, "there was nothing of that post to wait for");
+	vrig_close(&rig);
+}
+
+Test(verbs_lane, sends_no_waiting_credit_once_it_is_dying)
+{
+	struct fabric_packet packet = vrig_packet(0, 0, 1, 1);
+	struct vrig rig;
+
+	vrig_source(&rig, 1);
+	cr_assert_eq(ops->send(rig.fabric, 0, immediate_make(IMMEDIATE_CREDIT, 1, 1)), 0);
+	cr_assert_eq(ops->send(rig.fabric, 0, immediate_make(IMMEDIATE_CREDIT, 1, 2)), 0);
+	cr_assert(fake_send_completes(0));
+	fake.fail_call = fake.calls + 1;
+	cr_assert_eq(ops->post(rig.fabric, 0, &packet), -EPIPE);
+	cr_assert_eq(next(&rig).kind, FABRIC_DEAD);
+	cr_assert_eq(fake.send_count, 1);
 	vrig_close(&rig);
 }
 

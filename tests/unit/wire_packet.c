@@ -14,9 +14,9 @@ enum { FLAGS_ALL = PACKET_CONFIG_STATE | PACKET_STOP_COPY };
 static struct packet_header random_header(struct random *random, uint32_t bytes)
 {
 	struct packet_header header = { .device = (uint16_t)random_next(random),
-					.flags = (uint32_t)random_next(random) & FLAGS_ALL,
-					.index = random_next(random),
-					.bytes = bytes };
+		                        .flags = (uint32_t)random_next(random) & FLAGS_ALL,
+		                        .index = random_next(random),
+		                        .bytes = bytes };
 
 	random_fill(random, header.session, sizeof(header.session));
 	return header;
@@ -98,9 +98,8 @@ Test(packet, lies_on_the_wire_as_written_down)
 
 	memset(header.session, 0xcc, sizeof(header.session));
 	crc = packet_encode(bytes, &header, NULL);
-	cr_assert_arr_eq(bytes,
-			 "VfMg\x00\x01\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x00\x00\x00\x03\x00\x00\x00\x00\xcc",
-			 25);
+	cr_assert_arr_eq(
+		bytes, "VfMg\x00\x01\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x00\x00\x00\x03\x00\x00\x00\x00\xcc", 25);
 	cr_assert_eq(bytes[39], 0xcc);
 	for (unsigned at = 40; at < 60; at++)
 		cr_assert_eq(bytes[at], 0);
@@ -214,7 +213,8 @@ static uint32_t digest_of(const struct packet_header *headers, unsigned count)
 
 Test(packet, the_digest_tells_order_length_and_content_apart)
 {
-	const struct packet_header right[2] = { { .index = 0, .bytes = 8, .crc = 21 }, { .index = 1, .bytes = 9, .crc = 22 } };
+	const struct packet_header right[2] = { { .index = 0, .bytes = 8, .crc = 21 },
+		                                { .index = 1, .bytes = 9, .crc = 22 } };
 	struct packet_header other[2];
 	uint32_t digest = digest_of(right, 2);
 

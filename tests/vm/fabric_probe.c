@@ -4,7 +4,7 @@
  * all lanes, credits back, a token, and then what the scenario asks for. Run by tests that have real RDMA devices.
  *
  *   fabric_probe SCENARIO SOURCE-ADDRESS DESTINATION-ADDRESS [LANES [SLOT-BYTES [PACKETS]]]
- *     move   packets, token, a fence in the middle, the release: all must be right
+ *     move   packets, token, a fence in the middle (of two lanes or more), the release: all must be right
  *     rate   the same with content neither made nor checked: prints what the wire takes
  *     kill   the destination is killed in the middle: every lane of the source must die
  *     flow   packets without end until every lane is dead, for faults from outside; stays 3 s after that
@@ -50,13 +50,6 @@ static const struct fabric_ops *const ops = &verbs_fabric_ops;
 static void tell(struct end *end, char step)
 {
 	MUST(end, write(end->link, &step, 1) == 1);
-}
-
-static void hear(struct end *end, char step)
-{
-	char got = 0;
-
-	MUST(end, read(end->link, &got, 1) == 1 && got == step);
 }
 
 static uint64_t seed_of(unsigned device, uint64_t index)
@@ -195,11 +188,11 @@ static void on_event(struct end *end, const struct fabric_event *event)
 	}
 }
 
-/* Poll, or sleep until there is something to poll. */
-static void turn(struct end *end)
+/* Poll, or sleep until there is something to poll. True if the other end has said something (asked for by @listen). */
+static bool turn_or_hear(struct end *end, bool listen)
 {
 	struct fabric_event events[EVENTS];
-	struct pollfd fds[FABRIC_POLLFDS_MAX];
+	struct pollfd fds[FABRIC_POLLFDS_MAX + 1];
 	unsigned got = ops->poll(end->fabric, clock_now_ns(), events, EVENTS);
 	uint64_t deadline_ns;
 	int count;
@@ -207,13 +200,29 @@ static void turn(struct end *end)
 	for (unsigned i = 0; i < got; i++)
 		on_event(end, &events[i]);
 	if (got)
-		return;
+		return false;
 	count = ops->pollfds(end->fabric, fds, FABRIC_POLLFDS_MAX);
 	if (count == -EAGAIN)
-		return;
+		return false;
 	MUST(end, count > 0);
+	fds[count++] = (struct pollfd){ .fd = listen ? end->link : -1, .events = POLLIN };
 	deadline_ns = ops->deadline_ns(end->fabric);
 	MUST(end, poll(fds, (nfds_t)count, deadline_ns == UINT64_MAX ? 20000 : TIMEOUT_MS) != 0);
+	return fds[count - 1].revents;
+}
+
+static void turn(struct end *end)
+{
+	turn_or_hear(end, false);
+}
+
+static void hear(struct end *end, char step)
+{
+	char got = 0;
+
+	while (!turn_or_hear(end, true))
+		;
+	MUST(end, read(end->link, &got, 1) == 1 && got == step);
 }
 
 static uint64_t sum(const uint64_t *counts)
@@ -295,6 +304,8 @@ static void move_source(struct end *end)
 	fill(arena_token(&end->arena), TOKEN_BYTES, 42);
 	end->outstanding++;
 	MUST(end, !ops->post(end->fabric, 0, &token));
+	if (!last)
+		return;
 	ops->fence(end->fabric, last);
 	tell(end, 'f');
 	hear(end, 'F');
@@ -314,6 +325,8 @@ static void move_destination(struct end *end)
 	receive(end, end->packets);
 	while (!end->token)
 		turn(end);
+	if (end->lanes == 1)
+		return;
 	hear(end, 'f');
 	ops->fence(end->fabric, end->lanes - 1);
 	tell(end, 'F');

@@ -72,7 +72,7 @@ signalled()
 	start_recv
 	start send
 	wait_for 20 loading || true
-	kill -INT "${!pid}"
+	kill -INT "${!pid}" || true
 	finish send 30
 	finish recv 20
 	read_results send recv
@@ -96,7 +96,7 @@ case_the_receiver_holds_its_device_until_sigterm()
 	equal "send: exit code" "$send_code" 0
 	equal "the device runs" "$(status_of "$destination" state)" RUNNING
 	equal "it is held" "$(status_of "$destination" open)" 1
-	kill -TERM "$recv_pid"
+	kill -TERM "$recv_pid" || true
 	finish recv 20
 	equal "recv: exit code" "$recv_code" 0
 }
@@ -112,7 +112,7 @@ case_the_sender_holds_its_device_after_a_failure()
 	equal "recv: exit code" "$recv_code" 6
 	equal "the device runs" "$(status_of "$source" state)" RUNNING
 	equal "it is held" "$(status_of "$source" open)" 1
-	kill -TERM "$send_pid"
+	kill -TERM "$send_pid" || true
 	finish send 20
 	equal "send: exit code" "$send_code" 6
 	judge_undone

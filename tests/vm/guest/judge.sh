@@ -62,6 +62,10 @@ judge_success()
 	[ "$wanted" != auto ] || wanted=rdma
 	equal "send: exit code" "$send_code" 0
 	equal "recv: exit code" "$recv_code" 0
+	if [ "$send_code,$recv_code" != 0,0 ]; then	# all else is then wrong as well
+		show_programs
+		return
+	fi
 	equal "send: transport" "$send_transport" "$wanted"
 	equal "recv: transport" "$recv_transport" "$wanted"
 	equal "send: gate" "$send_gate" "$(expected_gate)"

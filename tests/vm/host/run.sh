@@ -16,7 +16,7 @@ qemu_command()
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
 		-M q35 -accel tcg,thread=multi -cpu max,-fsrm,-erms -smp "$cpus" -m "$memory"
 		-kernel "$vm_guest/vmlinuz" -initrd "$vm_guest/initrd.gz"
-		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable vm.work=$work vm.cmd=${scratch##*/}/cmd"
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable vm.top=$top vm.work=$work vm.cmd=${scratch##*/}/cmd"
 		-serial "file:$scratch/console" -device virtio-serial-pci
 		-chardev "file,id=rc,path=$scratch/rc" -device virtserialport,chardev=rc,name=rc
 		-add-fd fd=3,set=1 -chardev file,id=out,path=/dev/fdset/1,append=on
@@ -55,14 +55,18 @@ run_guest()
 	local status=0 qemu=()
 	command -v qemu-system-x86_64 >/dev/null || fail "there is no qemu-system-x86_64: tools/packages install guest"
 	[ -w "$work" ] || fail "$work is not a folder that can be written to"
+	case $top$work in
+	*[[:space:],]*) fail "spaces or commas in $top or $work: these paths go through a kernel's command line" ;;
+	esac
 	guest_pid='' scratch=''
 	trap end_guest EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	scratch=$(mktemp -d "$work/.vm-XXXXXX")
+	cp "$vm_kmod/vfio_migtest.ko" "$scratch/"
 	{
 		printf 'cd %q || exit 125\n' "$work"
-		printf 'export VM_KMOD=%q VM_SECONDS=%q\n' "$vm_kmod/vfio_migtest.ko" "$seconds"
+		printf 'export VM_KMOD=%q VM_SECONDS=%q\n' "$scratch/vfio_migtest.ko" "$seconds"
 		printf '%q ' "$@"
 		echo
 	} >"$scratch/cmd"
