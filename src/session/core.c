@@ -120,7 +120,7 @@ static void ask_device(struct core *core, unsigned d, enum device_request reques
 	action->device = d;
 	action->request = request;
 	if (request != REQUEST_CHECK)
-		core->device[d].touched = true;
+		core->device[d].touched = core->touched = true;
 }
 
 static bool leaves_running(enum device_request request)
@@ -217,8 +217,10 @@ static void on_message(struct core *core, const struct core_event *event, uint64
 	core->facts |= fact;
 	if (event->message == MESSAGE_DONE) {
 		core->done_ns = now;
-		if (event->error && event->error->code == VFIOMIG_DEGRADED)
+		if (event->error && event->error->code != VFIOMIG_OK) {
 			core_record_outcome(core, event->error);
+			core->outcome.code = VFIOMIG_DEGRADED; /* whatever it calls it, it runs */
+		}
 	}
 }
 
@@ -270,8 +272,8 @@ static int on_step_done(struct core *core, const struct core_event *event, struc
 		core_emit_send(actions, MESSAGE_STREAM_END);
 		actions->action[actions->count - 1].device = event->device;
 	}
-	if (event->request == REQUEST_LOAD && device->ended)
-		return core_gate_manifest(core, event->device, err);
+	if (event->request == REQUEST_LOAD)
+		return core_gate_loaded(core, event->device, err);
 	if (event->request == REQUEST_RUN_P2P || event->request == REQUEST_RUN)
 		core->ran = true;
 	return 0;
@@ -303,6 +305,18 @@ static void on_device_done(struct core *core, const struct core_event *event, ui
 	else
 		device->step++;
 	core_settle_run(core, now, actions);
+}
+
+/*
+ * A peer that gives up says so over control and then fences its lanes, and the two are not ordered: wait a moment for the
+ * cause before taking the lane's own end for it (core_watch.c).
+ */
+static void on_lane_lost(struct core *core, const struct core_event *event, uint64_t now)
+{
+	if (core_committed(core) || core->overtaken || core->phase >= PHASE_DONE || core->lane_lost_ns)
+		return;
+	core->lane_lost_ns = now;
+	core->lane_lost = *event->error;
 }
 
 static void on_lost(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
@@ -380,6 +394,9 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 	case CORE_FAILED:
 		if (!core_committed(core) && !core->overtaken)
 			core_fail(core, event->error, now, actions);
+		break;
+	case CORE_LANE_LOST:
+		on_lane_lost(core, event, now);
 		break;
 	case CORE_LOST:
 		on_lost(core, event, now, actions);

@@ -70,7 +70,8 @@ enum core_event_kind {
 	CORE_STREAM_END,  /* .device .counts: destination */
 	CORE_TOKEN,	  /* .token .arrived: destination */
 	CORE_DEVICE_DONE, /* .device .request .error .counts */
-	CORE_FAILED,	  /* .error: something on this side failed, or a lane */
+	CORE_FAILED,	  /* .error: something on this side failed */
+	CORE_LANE_LOST,	  /* .error: a lane is gone; the cause may be on its way over control */
 	CORE_LOST,	  /* .error: the control connection is gone */
 	CORE_ABORT,	  /* .error: the peer gives up, and why */
 	CORE_CANCEL,
@@ -177,8 +178,11 @@ struct core {
 	uint64_t gate_ns;   /* destination: since when only the gate is awaited; 0: it is not */
 	uint64_t stop_ns;   /* when the first device left its running state; 0: not yet */
 	uint64_t done_ns;   /* source: when DONE came */
+	uint64_t lane_lost_ns;	       /* when the first lane was lost; 0: none was */
+	struct vfiomig_error lane_lost; /* why, as far as the lane knows */
 	bool peer_gone;	    /* the control connection is of no use any more */
 	bool peer_knows;    /* ABORT was sent, or came */
+	bool touched;	    /* any device's state was changed */
 	bool ran;	    /* destination: a device has left STOP for good */
 	bool overtaken;	    /* source: the record of COMMITTED was asked for: no way back on its own */
 	unsigned ordered;   /* devices with an order */

@@ -23,22 +23,28 @@ bool core_gate_open(const struct core *core, unsigned d)
 	return !core->device[d].gated || (core->facts & keys) == keys;
 }
 
-static int check_against_manifest(const struct core *core, unsigned d, struct vfiomig_error *err)
+static int differs(unsigned d, const char *what, uint64_t token, uint64_t other, struct vfiomig_error *err)
+{
+	return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "token-manifest-mismatch",
+			 "device %u: the token counts %llu data packets or bytes, %s %llu", d, (unsigned long long)token, what,
+			 (unsigned long long)other);
+}
+
+/* The token against all that is known: what was loaded, so that it cannot open the gate too early, and the manifest. */
+static int check_token(const struct core *core, unsigned d, struct vfiomig_error *err)
 {
 	const struct core_device *device = &core->device[d];
 	const struct token_count *count = &core->token.count[d];
+	uint64_t data_bytes = device->counts.bytes - device->counts.config_bytes;
 
-	if (!(core->facts & FACT_TOKEN) || !device->ended)
+	if (!(core->facts & FACT_TOKEN))
 		return 0;
-	if (count->packets != device->manifest.packets - 1)
-		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "token-manifest-mismatch",
-				 "device %u: the token counts %llu data packets, the manifest %llu", d,
-				 (unsigned long long)count->packets, (unsigned long long)device->manifest.packets - 1);
-	if (device->counted && count->bytes != device->counts.bytes - device->counts.config_bytes)
-		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "token-manifest-mismatch",
-				 "device %u: the token counts %llu bytes of data, %llu were loaded", d,
-				 (unsigned long long)count->bytes,
-				 (unsigned long long)(device->counts.bytes - device->counts.config_bytes));
+	if (device->ended && count->packets != device->manifest.packets - 1)
+		return differs(d, "the manifest", count->packets, device->manifest.packets - 1, err);
+	if (device->counted && count->packets != device->counts.packets - 1)
+		return differs(d, "loaded were", count->packets, device->counts.packets - 1, err);
+	if (device->counted && count->bytes != data_bytes)
+		return differs(d, "loaded were", count->bytes, data_bytes, err);
 	return 0;
 }
 
@@ -58,12 +64,17 @@ int core_gate_token(struct core *core, const struct core_event *event, struct vf
 	core->token = *event->token;
 	core->facts |= FACT_TOKEN;
 	for (unsigned d = 0; d < core->devices; d++) {
-		int rc = check_against_manifest(core, d, err);
+		int rc = check_token(core, d, err);
 
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+int core_gate_loaded(const struct core *core, unsigned d, struct vfiomig_error *err)
+{
+	return core->device[d].ended ? core_gate_manifest(core, d, err) : check_token(core, d, err);
 }
 
 int core_gate_manifest(const struct core *core, unsigned d, struct vfiomig_error *err)
@@ -79,5 +90,5 @@ int core_gate_manifest(const struct core *core, unsigned d, struct vfiomig_error
 	if (device->manifest.digest != device->counts.digest)
 		return error_set(err, VFIOMIG_PROTOCOL, EBADMSG, "manifest-digest",
 				 "device %u: the digest of what was loaded differs from the source's", d);
-	return check_against_manifest(core, d, err);
+	return check_token(core, d, err);
 }

@@ -98,7 +98,7 @@ static const char *own_state(const struct core *core)
 		return core->outcome.code == VFIOMIG_IN_DOUBT	   ? "stopped"
 		       : core->outcome.code == VFIOMIG_SOURCE_STUCK ? "stuck"
 								    : "running";
-	return core->facts & FACT_OFFER ? "reset" : "untouched";
+	return core->touched ? "reset" : "untouched";
 }
 
 /* What this side can know of the other one. */

@@ -77,6 +77,8 @@ bool core_gate_open(const struct core *core, unsigned d);
 bool core_gate_any(const struct core *core);
 /* 0, or -EPROTO with the error by its name. */
 int core_gate_token(struct core *core, const struct core_event *event, struct vfiomig_error *err);
+/* Device @d is loaded: does that agree with the token, and with the manifest, as far as they are here? */
+int core_gate_loaded(const struct core *core, unsigned d, struct vfiomig_error *err);
 /* Device @d is loaded and its manifest is here: do they agree, with each other and with the token? */
 int core_gate_manifest(const struct core *core, unsigned d, struct vfiomig_error *err);
 

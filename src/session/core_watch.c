@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "session/core_table.h"
 
-enum { HEARTBEAT_MS = 100, GATE_WAIT_MS_MAX = 60000 };
+enum { HEARTBEAT_MS = 100, GATE_WAIT_MS_MAX = 60000, LANE_GRACE_MS = 200 };
 
 /* Every device still under way has its data and waits for the gate alone. */
 static bool only_gate_awaited(const struct core *core)
@@ -24,18 +24,26 @@ static bool only_gate_awaited(const struct core *core)
 	return any;
 }
 
+/*
+ * Where silence has a patience of its own, the phase's limit: a destination that is prepared holds for the source, a
+ * source that has sent COMMIT waits for the answer. A destination that has it runs, whatever the source says.
+ */
+static bool silence_counts(const struct core *core)
+{
+	return (core->facts & FACT_CONTROL_UP) && !core->peer_gone && !core->overtaken && !core_committed(core) &&
+	       core->phase != PHASE_HOLD;
+}
+
 static void check_silence(struct core *core, uint64_t now, struct core_actions *actions)
 {
 	struct vfiomig_error err = { 0 };
 
-	if (core->peer_gone || !(core->facts & FACT_CONTROL_UP) || now < core->heard_ns ||
-	    now - core->heard_ns < core->peer_timeout_ns)
+	if (!silence_counts(core) || now < core->heard_ns || now - core->heard_ns < core->peer_timeout_ns)
 		return;
 	error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "peer-silent", "the %s was silent for %llu ms", core_peer_name(core),
 		  (unsigned long long)(core->peer_timeout_ns / NS_PER_MS));
+	core_fail(core, &err, now, actions); /* the ABORT still goes out: it may only have been asleep */
 	core->peer_gone = true;
-	if (!core_committed(core))
-		core_fail(core, &err, now, actions);
 }
 
 static void check_limits(struct core *core, uint64_t now, struct core_actions *actions)
@@ -43,6 +51,10 @@ static void check_limits(struct core *core, uint64_t now, struct core_actions *a
 	const struct phase_row *row = &core->phases[core->phase];
 	struct vfiomig_error err = { 0 };
 
+	if (core->lane_lost_ns && now - core->lane_lost_ns >= LANE_GRACE_MS * NS_PER_MS) {
+		core_fail(core, &core->lane_lost, now, actions);
+		return;
+	}
 	if (row->limit_ms && now - core->phase_ns >= row->limit_ms * NS_PER_MS) {
 		error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "phase-timeout", "phase %s took longer than %u s",
 			  row->name, row->limit_ms / 1000);

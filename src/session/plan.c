@@ -294,6 +294,10 @@ int plan_agree(struct plan *plan, const struct plan_side *side, const struct mes
 	if (offer->devices > side->devices)
 		return error_set(err, VFIOMIG_PREFLIGHT, E2BIG, "more-devices",
 				 "the source has %u devices, the destination only %u", offer->devices, side->devices);
+	if (offer->devices < side->devices)
+		return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "fewer-devices",
+				 "the source has %u devices, the destination %u: one of them would run on nobody's state",
+				 offer->devices, side->devices);
 	if (offer->arch != (uint8_t)side->arch)
 		return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "manifest-mismatch",
 				 "source and destination have different CPU architectures");

@@ -59,7 +59,7 @@ void plan_device(const struct plan_side *side, unsigned d, struct message_device
 
 /*
  * Destination: take the offer and the source's devices, and decide. 0, or a negative errno with VFIOMIG_PREFLIGHT:
- * "more-devices", "no-such-device", "manifest-mismatch", "gate-conflict", "no-common-transport", "slots".
+ * "more-devices", "fewer-devices", "no-such-device", "manifest-mismatch", "gate-conflict", "no-common-transport", "slots".
  */
 int plan_agree(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
 	       const struct message_device *devices, struct vfiomig_error *err);

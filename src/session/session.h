@@ -110,8 +110,8 @@ struct vfiomig_session {
 	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
 	unsigned offer_devices_here;
 	bool offer_here, probed, offer_judged;
+	bool conn_up;	  /* core knows that the control connection stands */
 	bool id_known;	  /* the destination learns it from the source's first message */
-	bool peer_closed; /* the control connection has ended */
 	bool said_all;	  /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
@@ -142,7 +142,6 @@ struct vfiomig_session {
 
 	pthread_mutex_t snapshot_lock;
 	bool ended;
-	bool conn_up;
 	atomic_bool iterables_told, platform_told; /* each is said once */
 	struct session_log *log; /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;

@@ -184,7 +184,9 @@ static void on_dead(struct vfiomig_session *session, unsigned lane)
 		return;
 	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
 	error_prefix(&err, "%s: ", session_side(session));
-	tell_failure(session, &err);
+	if (!session->lanes_failed)
+		session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST }, &err);
+	session->lanes_failed = true;
 }
 
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event)

@@ -170,6 +170,15 @@ static void learn_session(struct vfiomig_session *session, const struct control_
 	control_set_session(session->conn, session->id);
 }
 
+/* The prefaces are through: that is told before the frames that came with them. */
+static void note_up(struct vfiomig_session *session)
+{
+	if (session->conn_up || !control_ready(session->conn))
+		return;
+	session->conn_up = true;
+	step_fact(session, FACT_CONTROL_UP);
+}
+
 static void hear_peer(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
@@ -178,16 +187,15 @@ static void hear_peer(struct vfiomig_session *session)
 
 	if (!session->conn)
 		return;
-	while ((rc = control_poll(session->conn, &frame, &err)) == 1) {
-		learn_session(session, &frame);
-		session_receive(session, &frame);
-	}
-	if (!session->conn_up && rc == 0 && control_ready(session->conn)) {
-		session->conn_up = true;
-		step_fact(session, FACT_CONTROL_UP);
-	}
+	do {
+		rc = control_poll(session->conn, &frame, &err);
+		note_up(session);
+		if (rc == 1) {
+			learn_session(session, &frame);
+			session_receive(session, &frame);
+		}
+	} while (rc == 1);
 	if (rc < 0) {
-		session->peer_closed = true;
 		step_error(session, CORE_LOST, &err);
 		control_close(session->conn);
 		session->conn = NULL;

@@ -238,7 +238,7 @@ static void misfortune(struct pair *pair, struct side *side)
 	if (one_in(pair, pair->weather.cancel))
 		step(pair, side, &(struct core_event){ .kind = CORE_CANCEL });
 	if (one_in(pair, pair->weather.lane_breaks))
-		step(pair, side, &(struct core_event){ .kind = CORE_FAILED, .error = &lane });
+		step(pair, side, &(struct core_event){ .kind = CORE_LANE_LOST, .error = &lane });
 	if (!pair->cut_done && one_in(pair, pair->weather.cut)) {
 		pair->cut_done = true;
 		cut(pair);

@@ -122,6 +122,7 @@ static bool own_news(const struct state *state, unsigned n, struct core_event *e
 	static const struct core_event news[] = {
 		{ .kind = CORE_CANCEL },
 		{ .kind = CORE_FAILED, .error = &trouble },
+		{ .kind = CORE_LANE_LOST, .error = &trouble },
 		{ .kind = CORE_LOST, .error = &trouble },
 		{ .kind = CORE_FACT, .fact = FACT_CONTROL_UP },
 		{ .kind = CORE_FACT, .fact = FACT_ITERABLES_DONE },

@@ -120,6 +120,7 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 		break;
 	case CORE_START:
 	case CORE_FAILED:
+	case CORE_LANE_LOST:
 	case CORE_CANCEL:
 	case CORE_TICK:
 		break;

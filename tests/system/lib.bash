@@ -16,7 +16,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-exitcode=99} TSAN_OPTIONS=${TSAN_OPTIONS:-ex
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-exitcode=99:halt_on_error=1}
 
 # How long something that must come is waited for: a test that gets there has failed.
-patience_s=60
+patience_s=${TEST_PATIENCE_S:-60}
 
 setup()
 {
@@ -86,16 +86,19 @@ recv()
 send()
 {
 	send_code=0
-	"$PROGRAM" send --to "127.0.0.1:$port" --json "$@" >send.json 2>send.err 3>&- || send_code=$?
+	timeout -k 5 $patience_s "$PROGRAM" send --to "127.0.0.1:$port" --json "$@" >send.json 2>send.err 3>&- || send_code=$?
 }
 
 # send_start ARG...: in the background.
 send_start() { start send send --to "127.0.0.1:$port" --json "$@"; }
 
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
 # ended NAME: wait for it; its exit code in NAME_code.
 ended()
 {
 	local pid=pid_$1 code=0
+	until_true gone "${!pid}" || return
 	wait "${!pid}" || code=$?
 	printf -v "$1_code" %s "$code"
 }
@@ -150,7 +153,7 @@ refused()
 {
 	local expected=$1 code=0
 	shift
-	"$PROGRAM" "$@" >refused.json 2>refused.err 3>&- || code=$?
+	timeout -k 5 $patience_s "$PROGRAM" "$@" >refused.json 2>refused.err 3>&- || code=$?
 	[[ $code == "$expected" ]] || fail "ended with $code, not $expected: $*"
 }
 

@@ -78,7 +78,8 @@ void fake_breaks(unsigned lane, enum ibv_wc_status status);
 void fake_cm_event(unsigned lane, enum rdma_cm_event_type type);
 void fake_async_event(enum ibv_event_type type);
 
-/* Between the two halves of the fake. */
+/* Between the parts of the fake. */
+struct ibv_context_ops fake_queues_reset(void);
 bool fake_fails(void);
 struct ibv_context *fake_context(void);
 struct ibv_qp *fake_qp_make(struct ibv_pd *pd, const struct ibv_qp_init_attr *attr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The librdmacm half of the fake: ids, and the events that follow from calls. */
+/* librdmacm in the fake: ids, and the events that follow from calls. */
 #include "transport_verbs_fake.h"
 
 #include <criterion/criterion.h>

@@ -14,7 +14,7 @@ qemu_command()
 	local release
 	release=$(cat "$vm_guest/release")
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		-M q35 -accel tcg,thread=multi -cpu max,-fsrm,-erms -smp "$cpus" -m "$memory"
+		-M q35 "${clock[@]}" -cpu max,-fsrm,-erms -smp "$cpus" -m "$memory"
 		-kernel "$vm_guest/vmlinuz" -initrd "$vm_guest/initrd.gz"
 		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable vm.top=$top vm.work=$work vm.cmd=${scratch##*/}/cmd"
 		-serial "file:$scratch/console" -device virtio-serial-pci
