@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "signals.h"
 #include "terminal.h"
@@ -28,12 +29,25 @@ static void log_line(void *context, enum vfiomig_log_level level, const char *te
 		terminal_say("%s%s%s", migration->label, level <= VFIOMIG_LOG_DEBUG ? words[level] : "", text);
 }
 
+static void show_progress(struct migration *migration, const char *text)
+{
+	time_t now = time(NULL);
+
+	if (terminal_is_tty()) {
+		terminal_progress("%s", text);
+	} else if (migration->transfer->verbose && migration->stats.bytes && now != migration->told_at) {
+		migration->told_at = now;
+		terminal_say("%s", text);
+	}
+}
+
 static void progress_line(void *context)
 {
 	struct migration *migration = context;
 	struct vfiomig_stats *stats = &migration->stats;
 	struct units done, all, rate;
 	uint64_t expected_bytes = 0;
+	char text[128];
 
 	if (!migration->show_progress || vfiomig_session_stats(migration->session, stats))
 		return;
@@ -42,7 +56,8 @@ static void progress_line(void *context)
 	done = units_bytes(stats->bytes);
 	all = units_bytes(expected_bytes > stats->bytes ? expected_bytes : stats->bytes);
 	rate = units_rate(stats->bytes, stats->elapsed_us);
-	terminal_progress("%-10s  %s of about %s  %s", stats->phase, done.text, all.text, rate.text);
+	snprintf(text, sizeof(text), "%-10s  %s of about %s  %s", stats->phase, done.text, all.text, rate.text);
+	show_progress(migration, text);
 }
 
 enum vfiomig_code migration_refuse(struct migration *migration, const struct vfiomig_error *err)
@@ -133,7 +148,7 @@ void migration_wait(struct migration *const *migrations, unsigned count, int sig
 	unsigned ended = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		migrations[i]->show_progress = !i && terminal_is_tty();
+		migrations[i]->show_progress = !i;
 		if (!migrations[i]->session)
 			ended |= 1u << i;
 	}

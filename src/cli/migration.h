@@ -7,6 +7,7 @@
 #define CLI_MIGRATION_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include <vfiomig/vfiomig.h>
 
@@ -21,9 +22,10 @@ struct migration {
 	struct vfiomig_session *session; /* NULL until migration_start, and after a failure that came before it */
 	struct vfiomig_stats stats;      /* of the end; zero if no session was there */
 	struct vfiomig_result result;
-	bool insecure; /* nothing proves who the peer is, and what is sent leaves this machine */
-	bool show_progress;
-	bool holds; /* the devices stay open after the session */
+	bool insecure;      /* nothing proves who the peer is, and what is sent leaves this machine */
+	bool show_progress; /* on a terminal; elsewhere said once a second, if verbose */
+	time_t told_at;     /* when progress was last said where it cannot be shown */
+	bool holds;         /* the devices stay open after the session */
 };
 
 /* Set it up; everything else is zero. */

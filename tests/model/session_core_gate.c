@@ -50,13 +50,16 @@ static void oracle_fails(struct oracle *oracle, const char *error)
 /* What two of the three accounts of a device must agree on, once both are there. */
 static void oracle_compare(struct oracle *oracle, unsigned d)
 {
-	if (oracle->over || !oracle->ended[d])
+	if (oracle->over)
 		return;
-	if (oracle->loaded[d] && oracle->manifest_wrong[d])
+	if (oracle->ended[d] && oracle->loaded[d] && oracle->manifest_wrong[d])
 		oracle_fails(oracle, "manifest-mismatch");
-	if (oracle->loaded[d] && oracle->digest_wrong[d])
+	if (oracle->ended[d] && oracle->loaded[d] && oracle->digest_wrong[d])
 		oracle_fails(oracle, "manifest-digest");
-	if (oracle->token && oracle->token_packets[d] != data_packets(d) + oracle->manifest_wrong[d])
+	if (oracle->ended[d] && oracle->token &&
+	    oracle->token_packets[d] != data_packets(d) + oracle->manifest_wrong[d])
+		oracle_fails(oracle, "token-manifest-mismatch");
+	if (oracle->loaded[d] && oracle->token && oracle->token_packets[d] != data_packets(d))
 		oracle_fails(oracle, "token-manifest-mismatch");
 }
 
@@ -97,7 +100,7 @@ static void oracle_hears(struct oracle *oracle, const struct card *card)
 	case CARD_CONFIG_DONE:
 		return;
 	}
-	/* A stream that is loaded without its manifest is only compared when that comes, and the other way about. */
+	/* A manifest is only compared once its stream is loaded. */
 	if (card->kind == CARD_END && !oracle->loaded[card->device])
 		return;
 	oracle_compare(oracle, card->device);

@@ -184,7 +184,7 @@ static const struct source_of_events {
 	unsigned count;
 } events[] = {
 	{ answer, 7 },           { device_answer, 2 * WITNESS_DEVICES },
-	{ own_news, 6 },         { peer_message, MESSAGE_TYPES + 3 },
+	{ own_news, 7 },         { peer_message, MESSAGE_TYPES + 3 },
 	{ stream_end, 5 * 2 },   { token, 3 },
 	{ nothing_but_time, 4 },
 };

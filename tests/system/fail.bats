@@ -72,8 +72,8 @@ rolled_back()
 # A stream slow enough that it certainly flows when something happens to it: 64 MiB at 1 MiB/s.
 slow=sim:bytes=64M,read-rate=1M
 
-# Wait until the destination is being loaded: its process is where the state arrives.
-flows() { grep -qi 'switchover\|stream' send.err; }
+# Packets have come, and were said to have.
+flows() { grep -q 'of about' recv.err && grep -q 'of about' send.err; }
 
 begin_slow()
 {
@@ -114,7 +114,7 @@ begin_slow()
 	ended send
 	[[ $send_code == 5 || $send_code == 8 ]]
 	json send '.result.source_state == "running" and .devices[0].state == "RUNNING"'
-	said send 'destination|peer'
+	said send 'control connection|heard|lane'
 }
 
 @test "the sender dies" {
@@ -123,7 +123,7 @@ begin_slow()
 	ended recv
 	[[ $recv_code == 5 || $recv_code == 8 ]]
 	json recv '.result.destination_state == "reset" and .devices[0].state == "RUNNING"'
-	said recv 'source|peer'
+	said recv 'control connection|heard|lane'
 }
 
 @test "the receiver is there, but silent" {
