@@ -9,7 +9,11 @@
 #include "base/error.h"
 #include "session/session.h"
 
-enum { BATCH_PACKETS_MAX = 4 }; /* a credit per batch: larger ones return slots later than they could */
+/*
+ * What goes to the loader at once: small packets together, to save calls; not more bytes than a core's cache holds, as they
+ * have just been checked; and not more packets than that their slots' credit may wait for each other.
+ */
+enum { BATCH_PACKETS_MAX = 8, BATCH_BYTES_MAX = 1 << 20 };
 
 _Static_assert((int)BATCH_PACKETS_MAX <= (int)LOADER_PIECES_MAX, "a batch is one call of the loader");
 
@@ -42,17 +46,25 @@ static int damaged(struct session_device *device, const struct packet_header *he
 			 device->device->spec, (unsigned long long)header->index);
 }
 
+static unsigned batch_packets_max(const struct vfiomig_session *session)
+{
+	size_t fit = BATCH_BYTES_MAX / session->plan.slot_bytes;
+
+	return fit < 1 ? 1 : fit > BATCH_PACKETS_MAX ? BATCH_PACKETS_MAX : (unsigned)fit;
+}
+
 /* Wait for packets, and check each one's CRC just before it is loaded, when it is about to be read anyway. */
 static int next_batch(struct session_device *device, struct batch *batch, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
 	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C;
+	unsigned max = batch_packets_max(session);
 
 	for (;;) {
 		unsigned slot[BATCH_PACKETS_MAX];
 
 		pthread_mutex_lock(&session->flow_lock);
-		batch->count = flow_ready(&session->flow, device->number, BATCH_PACKETS_MAX);
+		batch->count = flow_ready(&session->flow, device->number, max);
 		for (unsigned i = 0; i < batch->count; i++)
 			slot[i] = flow_peek(&session->flow, device->number, i, &batch->header[i]);
 		pthread_mutex_unlock(&session->flow_lock);

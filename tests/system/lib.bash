@@ -66,6 +66,8 @@ start()
 {
 	local name=$1
 	shift
+	# Emptied before the fork: what an earlier run of that name said must not be taken for this one's.
+	: >"$name.err"
 	"$PROGRAM" "$@" >"$name.json" 2>"$name.err" 3>&- &
 	pids+=($!)
 	printf -v "pid_$name" %s $!

@@ -31,15 +31,6 @@ static void open_source(struct rig *rig, unsigned timeout_ms)
 	cr_assert_eq(tcp_fabric_ops.open(&rig->source, &rig->source_config, &rig->err), 0);
 }
 
-static bool is_closed(int fd)
-{
-	uint8_t byte;
-	ssize_t got = recv(fd, &byte, 1, 0);
-
-	/* A socket closed with bytes unread is reset. */
-	return got == 0 || (got < 0 && errno == ECONNRESET);
-}
-
 Test(tcp_establish, can_always_be_used)
 {
 	struct fabric_route route = { .role = VFIOMIG_SOURCE };
@@ -103,12 +94,12 @@ Test(tcp_establish, strangers_are_closed_and_do_no_harm)
 	tcp_fabric_ops.adopt(rig.destination, other[0]);
 	tcp_fabric_ops.adopt(rig.destination, second[0]);
 	cr_assert_eq(establish(&rig, rig.destination), 0, "%s", rig.err.text);
-	cr_assert(is_closed(session[1]));
-	cr_assert(is_closed(range[1]));
-	cr_assert(is_closed(magic[1]));
-	cr_assert(is_closed(other[1]));
-	cr_assert_not(is_closed(first[1]));
-	cr_assert_not(is_closed(second[1]));
+	cr_assert(rig_is_closed(session[1]));
+	cr_assert(rig_is_closed(range[1]));
+	cr_assert(rig_is_closed(magic[1]));
+	cr_assert(rig_is_closed(other[1]));
+	cr_assert_not(rig_is_closed(first[1]));
+	cr_assert_not(rig_is_closed(second[1]));
 	rig_close(&rig);
 }
 
@@ -190,7 +181,7 @@ Test(tcp_establish, whoever_comes_later_is_sent_away)
 
 	rig_guest(&rig, late, 0, NULL);
 	cr_assert_eq(tcp_fabric_ops.adopt(rig.destination, late[0]), -EBUSY);
-	cr_assert(is_closed(late[1]));
+	cr_assert(rig_is_closed(late[1]));
 	close(raw);
 	rig_close(&rig);
 }
@@ -308,7 +299,7 @@ Test(tcp_establish, a_fabric_that_never_came_up_can_be_closed)
 	tcp_fabric_ops.adopt(rig.destination, fds[0]);
 	tcp_fabric_ops.close(rig.destination);
 	rig.destination = NULL;
-	cr_assert(is_closed(fds[1]));
+	cr_assert(rig_is_closed(fds[1]));
 	tcp_fabric_ops.close(NULL);
 	rig_close(&rig);
 }

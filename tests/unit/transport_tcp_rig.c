@@ -175,6 +175,19 @@ void rig_write(int fd, const void *bytes, size_t count)
 	}
 }
 
+bool rig_is_closed(int fd)
+{
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+	uint8_t byte;
+	ssize_t got;
+
+	if (poll(&end, 1, 10000) != 1)
+		return false;
+	got = recv(fd, &byte, 1, MSG_DONTWAIT);
+	/* A socket closed with bytes unread is reset. */
+	return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
 void rig_read(int fd, void *bytes, size_t count)
 {
 	uint8_t *to = bytes;

@@ -40,6 +40,8 @@ void rig_close(struct rig *rig);
 int rig_accept(struct rig *rig);
 /* A socket that says hello as @lane of @session (NULL: the rig's); [0] is to be adopted, [1] is the test's. */
 void rig_guest(struct rig *rig, int fds[2], uint16_t lane, const uint8_t *session);
+/* The other end is gone, or goes within ten seconds, without a byte more. */
+bool rig_is_closed(int fd);
 void rig_write(int fd, const void *bytes, size_t count);
 void rig_read(int fd, void *bytes, size_t count);
 

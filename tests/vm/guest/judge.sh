@@ -58,7 +58,7 @@ expected_gate()
 # judge_success BYTES: of each device
 judge_success()
 {
-	local bytes=$1 i wanted=$transport
+	local bytes=$1 i wanted=$transport wrong_before=$claims_wrong
 	[ "$wanted" != auto ] || wanted=rdma
 	equal "send: exit code" "$send_code" 0
 	equal "recv: exit code" "$recv_code" 0
@@ -77,7 +77,7 @@ judge_success()
 		judge_source "${sources[$i]}" "$bytes" "d$i"
 		judge_content "${destinations[$i]}" "$bytes" "d$i"
 	done
-	[ $claims_wrong = 0 ] || show_programs
+	[ $claims_wrong = "$wrong_before" ] || show_programs
 }
 
 # judge_undone: after a failure nothing has moved, and nothing is left
@@ -98,25 +98,25 @@ judge_undone()
 # judge_refused SIDE PATTERN...: exit code 3, a sentence, no change
 judge_refused()
 {
-	local side=$1 code text
+	local side=$1 code text wrong_before=$claims_wrong
 	shift
 	code=${side}_code
 	text=${side}_message
 	equal "$side: exit code" "${!code}" 3
 	matches "$side: it says why" "${!text:-$(cat "$side.err")}" "$@"
 	judge_undone
-	[ $claims_wrong = 0 ] || show_programs
+	[ $claims_wrong = "$wrong_before" ] || show_programs
 }
 
 # judge_failed SIDE STATE BYTE: the device of that side failed at that byte
 judge_failed()
 {
-	local side=$1 state=$2 byte=$3 where=destination text
+	local side=$1 state=$2 byte=$3 where=destination text wrong_before=$claims_wrong
 	[ "$side" = recv ] || where=source
 	text=${side}_message
 	equal "send: exit code" "$send_code" 6
 	equal "recv: exit code" "$recv_code" 6
 	matches "$side: it names device, side, state and byte" "${!text}" '\bd0\b' "$where" "$state" "\\b$byte\\b"
 	judge_undone
-	[ $claims_wrong = 0 ] || show_programs
+	[ $claims_wrong = "$wrong_before" ] || show_programs
 }
