@@ -62,6 +62,9 @@ void core_restore_failed(struct core *core, const struct vfiomig_error *error);
 /* A tick: heartbeat and deadlines (core_watch.c). */
 void core_watch(struct core *core, uint64_t now, struct core_actions *actions);
 
+/* Run to the fixed point. */
+void core_advance(struct core *core, uint64_t now, struct core_actions *actions);
+
 /* The first cause of failure wins; begins the way back, or what the phase allows instead. */
 void core_fail(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions);
 
