@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * migcopy: one migration between two VFIO devices through memory, wrong on purpose where asked. It shows that the kernel
  * test device notices what a broken migration program would do; it shares no code with rdma-vfiomig.
@@ -105,8 +106,9 @@ static int set_state(const struct device *device, unsigned int state)
 	union {
 		struct vfio_device_feature feature;
 		uint64_t room[4];
-	} arg = { .feature = { .argsz = sizeof(struct vfio_device_feature) + sizeof(struct vfio_device_feature_mig_state),
-			       .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
+	} arg = { .feature = { .argsz = sizeof(struct vfio_device_feature) +
+		                        sizeof(struct vfio_device_feature_mig_state),
+		               .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
 	struct vfio_device_feature_mig_state mig = { .device_state = state, .data_fd = -1 };
 
 	memcpy(arg.feature.data, &mig, sizeof(mig));

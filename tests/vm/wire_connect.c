@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory, queue pairs and connections of wire_loop. By the synchronous calls of librdmacm: whatever goes wrong ends the
  * program.
@@ -79,8 +80,10 @@ static void lane_open(struct loop *loop, struct lane *lane, struct rdma_cm_id *i
 	shared_open(loop, id->verbs);
 	attr.send_cq = loop->cq;
 	attr.recv_cq = loop->cq;
-	attr.cap = (struct ibv_qp_cap){ .max_send_wr = loop->options.slots * FRAGMENTS_MAX, .max_recv_wr = depth,
-					.max_send_sge = 1, .max_recv_sge = 1 };
+	attr.cap = (struct ibv_qp_cap){ .max_send_wr = loop->options.slots * FRAGMENTS_MAX,
+		                        .max_recv_wr = depth,
+		                        .max_send_sge = 1,
+		                        .max_recv_sge = 1 };
 	lane->id = id;
 	if (rdma_create_qp(id, loop->pd, &attr))
 		die("rdma_create_qp");
@@ -91,8 +94,9 @@ static void lane_open(struct loop *loop, struct lane *lane, struct rdma_cm_id *i
 static struct rdma_conn_param conn_param(const struct hello *hello)
 {
 	/* Retry 7 never ends on soft-RoCE. */
-	return (struct rdma_conn_param){ .private_data = hello, .private_data_len = sizeof(*hello),
-					 .retry_count = 6, .rnr_retry_count = 6 };
+	return (struct rdma_conn_param){
+		.private_data = hello, .private_data_len = sizeof(*hello), .retry_count = 6, .rnr_retry_count = 6
+	};
 }
 
 static struct rdma_addrinfo *resolve(const struct options *options, int flags)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wire_loop: packets over RDMA queue pairs and nothing else: no device, no order, no check of the data. It is the bare
  * loop that the goodput of rdma-vfiomig is held against, and it shows what the place of the packet header, the size of
@@ -16,19 +17,20 @@
 
 #include "wire_loop.h"
 
-static const char usage[] =
-	"usage: wire_loop server ADDRESS PORT [OPTION...]\n"
-	"       wire_loop client ADDRESS PORT [OPTION...]    prints a JSON object per sample\n"
-	"  -l LANES     queue pairs (8)\n"
-	"  -k SLOTS     slots of each (2)\n"
-	"  -s BYTES     payload of a slot (1048576)\n"
-	"Both sides need the same of these. And the client:\n"
-	"  -b ADDRESS   the source address\n"
-	"  -m MIB       payload of a sample (64)\n"
-	"  -r ROUNDS    of one sample per variant (1)\n"
-	"  -v WHERE:N   a variant, up to 16 of them: WRITEs of at most N bytes, and where the 64-byte header lies: none;\n"
-	"               before: it ends where the page-aligned payload begins; inside: it begins the page and the payload\n"
-	"               follows; array: one of its own, sent last (none:262144)\n";
+static const char usage[] = "usage: wire_loop server ADDRESS PORT [OPTION...]\n"
+			    "       wire_loop client ADDRESS PORT [OPTION...]    prints a JSON object per sample\n"
+			    "  -l LANES     queue pairs (8)\n"
+			    "  -k SLOTS     slots of each (2)\n"
+			    "  -s BYTES     payload of a slot (1048576)\n"
+			    "Both sides need the same of these. And the client:\n"
+			    "  -b ADDRESS   the source address\n"
+			    "  -m MIB       payload of a sample (64)\n"
+			    "  -r ROUNDS    of one sample per variant (1)\n"
+			    "  -v WHERE:N   a variant, up to 16 of them: WRITEs of at most N bytes, and where the "
+                            "64-byte header lies: none;\n"
+			    "               before: it ends where the page-aligned payload begins; inside: it begins "
+                            "the page and the payload\n"
+			    "               follows; array: one of its own, sent last (none:262144)\n";
 
 static const char *const place_names[] = { "none", "before", "inside", "array" };
 
@@ -43,18 +45,24 @@ static double now(void)
 /* The offset of the first byte of slot's chain. */
 static size_t chain_at(const struct loop *loop, uint32_t slot)
 {
-	static const size_t in_page[] = { [PLACE_NONE] = PAGE_BYTES, [PLACE_BEFORE] = PAGE_BYTES - HEADER_BYTES,
-					  [PLACE_INSIDE] = 0, [PLACE_ARRAY] = PAGE_BYTES };
+	static const size_t in_page[] = { [PLACE_NONE] = PAGE_BYTES,
+		                          [PLACE_BEFORE] = PAGE_BYTES - HEADER_BYTES,
+		                          [PLACE_INSIDE] = 0,
+		                          [PLACE_ARRAY] = PAGE_BYTES };
 
 	return slot * loop->stride + in_page[loop->now->place];
 }
 
 static void fill_wr(struct ibv_send_wr *wr, struct ibv_sge *sge, const struct loop *loop, const struct lane *lane,
-		    size_t at, size_t bytes)
+                    size_t at, size_t bytes)
 {
-	*sge = (struct ibv_sge){ .addr = (uintptr_t)loop->memory + at, .length = (uint32_t)bytes, .lkey = loop->mr->lkey };
-	*wr = (struct ibv_send_wr){ .sg_list = sge, .num_sge = 1, .opcode = IBV_WR_RDMA_WRITE,
-				    .wr.rdma = { .remote_addr = lane->peer.address + at, .rkey = lane->peer.rkey } };
+	*sge = (struct ibv_sge){ .addr = (uintptr_t)loop->memory + at,
+		                 .length = (uint32_t)bytes,
+		                 .lkey = loop->mr->lkey };
+	*wr = (struct ibv_send_wr){ .sg_list = sge,
+		                    .num_sge = 1,
+		                    .opcode = IBV_WR_RDMA_WRITE,
+		                    .wr.rdma = { .remote_addr = lane->peer.address + at, .rkey = lane->peer.rkey } };
 }
 
 /* A header before or inside lengthens the first fragment; one in the array is a fragment of its own, the last. */
@@ -95,7 +103,9 @@ static void send_packet(struct loop *loop, uint32_t slot)
 
 static void send_credit(struct loop *loop, const struct lane *lane, uint32_t imm_data)
 {
-	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND_WITH_IMM, .imm_data = imm_data, .send_flags = IBV_SEND_SIGNALED },
+	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND_WITH_IMM,
+		                  .imm_data = imm_data,
+		                  .send_flags = IBV_SEND_SIGNALED },
 			   *bad;
 
 	loop->credits_out++;
@@ -177,8 +187,9 @@ static void sample(struct loop *loop)
 	run(loop);
 	seconds = now() - start;
 	printf("{\"variant\":\"%s:%zu\",\"lanes\":%u,\"slots\":%u,\"slot_bytes\":%zu,\"bytes\":%zu,\"seconds\":%.6f,"
-	       "\"mb_per_s\":%.2f}\n", place_names[loop->now->place], loop->now->fragment_bytes, options->lanes,
-	       options->slots, options->slot_bytes, bytes, seconds, (double)bytes / 1e6 / seconds);
+	       "\"mb_per_s\":%.2f}\n",
+	       place_names[loop->now->place], loop->now->fragment_bytes, options->lanes, options->slots,
+	       options->slot_bytes, bytes, seconds, (double)bytes / 1e6 / seconds);
 }
 
 static void run_client(struct loop *loop)
@@ -192,7 +203,7 @@ static void run_client(struct loop *loop)
 		loop->packets = slots;
 	connect_lanes(loop);
 	for (uint32_t round = 0; round < options->rounds; round++)
-		for (uint32_t i = 0; i < options->variants; i++) {	/* another one begins each round */
+		for (uint32_t i = 0; i < options->variants; i++) { /* another one begins each round */
 			loop->now = &options->variant[(round + i) % options->variants];
 			sample(loop);
 		}
@@ -237,25 +248,39 @@ static int parse(struct options *options, int argc, char **argv)
 	optind = 4;
 	while ((option = getopt(argc, argv, "b:m:l:k:s:r:v:")) != -1)
 		switch (option) {
-		case 'b': options->bind = optarg; break;
-		case 'm': options->sample_bytes = strtoul(optarg, NULL, 0) << 20; break;
-		case 'l': options->lanes = (uint32_t)strtoul(optarg, NULL, 0); break;
-		case 'k': options->slots = (uint32_t)strtoul(optarg, NULL, 0); break;
-		case 's': options->slot_bytes = strtoul(optarg, NULL, 0); break;
-		case 'r': options->rounds = (uint32_t)strtoul(optarg, NULL, 0); break;
+		case 'b':
+			options->bind = optarg;
+			break;
+		case 'm':
+			options->sample_bytes = strtoul(optarg, NULL, 0) << 20;
+			break;
+		case 'l':
+			options->lanes = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
+		case 'k':
+			options->slots = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			options->slot_bytes = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			options->rounds = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
 		case 'v':
 			if (parse_variant(options, optarg))
 				return -1;
 			break;
-		default: return -1;
+		default:
+			return -1;
 		}
 	return check(options, argv[1]);
 }
 
 int main(int argc, char **argv)
 {
-	static struct loop loop = { .options = { .sample_bytes = 64 << 20, .slot_bytes = 1 << 20, .lanes = 8, .slots = 2,
-						 .rounds = 1 } };
+	static struct loop loop = {
+		.options = { .sample_bytes = 64 << 20, .slot_bytes = 1 << 20, .lanes = 8, .slots = 2, .rounds = 1 }
+	};
 
 	if (parse(&loop.options, argc, argv)) {
 		fputs(usage, stderr);
@@ -266,7 +291,7 @@ int main(int argc, char **argv)
 	} else {
 		accept_lanes(&loop);
 		run(&loop);
-		for (uint32_t i = 0; i < loop.options.lanes; i++)	/* the last credits must arrive before the end */
+		for (uint32_t i = 0; i < loop.options.lanes; i++) /* the last credits must arrive before the end */
 			rdma_disconnect(loop.lanes[i].id);
 	}
 	return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the two parts of wire_loop share: one side of the loop, and how it is connected (wire_connect.c).
  */
@@ -58,12 +59,12 @@ struct loop {
 	size_t stride;
 	size_t headers_at;
 	struct lane lanes[LANES_MAX];
-	uint8_t *waits;		/* client, per slot: the completion and the credit that are still to come */
+	uint8_t *waits; /* client, per slot: the completion and the credit that are still to come */
 	const struct variant *now;
-	uint32_t packets;	/* client: of a sample; server: in all */
+	uint32_t packets; /* client: of a sample; server: in all */
 	uint32_t started;
 	uint32_t finished;
-	uint32_t credits_out;	/* server: sent, not yet completed */
+	uint32_t credits_out; /* server: sent, not yet completed */
 };
 
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
