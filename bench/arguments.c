@@ -36,7 +36,7 @@ uint64_t argument_number(struct argp_state *state, const char *option, const cha
 
 	if (read_number(text, &value) || value < min || value > max)
 		argp_error(state, "--%s %s: a number from %llu to %llu is needed; K, M and G may follow it", option,
-		           text, (unsigned long long)min, (unsigned long long)max);
+			   text, (unsigned long long)min, (unsigned long long)max);
 	return value;
 }
 

@@ -108,7 +108,7 @@ static int end_init(struct bare_end *end, int from, int to, size_t piece_bytes)
 }
 
 static int copy(const struct memory_device *from, const struct memory_device *to, int near, int far,
-                struct bare_end ends[2], uint64_t *time_ns)
+		struct bare_end ends[2], uint64_t *time_ns)
 {
 	uint64_t start_ns;
 	pthread_t thread;

@@ -13,7 +13,7 @@ struct library_end {
 };
 
 static int end_start(struct library_end *end, enum vfiomig_role role, struct memory_device *memory,
-                     const struct vfiomig_options *options, struct vfiomig_error *err)
+		     const struct vfiomig_options *options, struct vfiomig_error *err)
 {
 	int rc;
 
@@ -41,7 +41,7 @@ static void wait_both(struct library_end ends[2])
 
 		for (int i = 0; i < 2; i++)
 			fds[i] = (struct pollfd){ .fd = over[i] ? -1 : vfiomig_session_fd(ends[i].session),
-				                  .events = POLLIN };
+						  .events = POLLIN };
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		for (int i = 0; i < 2; i++)
@@ -63,7 +63,7 @@ static int check(const struct library_end *end, struct vfiomig_error *err)
 }
 
 static int migrate(struct library_end ends[2], struct memory_device *from, struct memory_device *to,
-                   struct vfiomig_options *session, struct vfiomig_listener *listener, struct vfiomig_error *err)
+		   struct vfiomig_options *session, struct vfiomig_listener *listener, struct vfiomig_error *err)
 {
 	int rc;
 
@@ -82,7 +82,7 @@ static int migrate(struct library_end ends[2], struct memory_device *from, struc
 }
 
 int library_copy(struct memory_device *from, struct memory_device *to, const struct library_options *options,
-                 enum vfiomig_integrity integrity, uint64_t *time_ns, struct vfiomig_error *err)
+		 enum vfiomig_integrity integrity, uint64_t *time_ns, struct vfiomig_error *err)
 {
 	struct vfiomig_options session = {
 		.size = sizeof(session),

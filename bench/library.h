@@ -19,6 +19,6 @@ struct library_options {
  * until the destination device is told to leave RESUMING, after its last byte is written. 0 or negative errno with @err.
  */
 int library_copy(struct memory_device *from, struct memory_device *to, const struct library_options *options,
-                 enum vfiomig_integrity integrity, uint64_t *time_ns, struct vfiomig_error *err);
+		 enum vfiomig_integrity integrity, uint64_t *time_ns, struct vfiomig_error *err);
 
 #endif

@@ -147,7 +147,7 @@ static int measure(struct throughput *bench, enum variant variant, double *time_
 		rc = memory_device_compare(&bench->from, &bench->to);
 	if (rc)
 		fprintf(stderr, "vfiomig-bench: %s: %s\n", variant_names[variant],
-		        err.text[0] ? err.text : strerror(-rc));
+			err.text[0] ? err.text : strerror(-rc));
 	*time_us = (double)time_ns / 1e3;
 	return rc;
 }
@@ -188,7 +188,7 @@ static void print(const struct throughput *bench)
 		if (!options->runs[i])
 			continue;
 		snprintf(label, sizeof(label), i == VARIANT_BARE ? "bare copy loop" : "library, integrity %s",
-		         variant_names[i]);
+			 variant_names[i]);
 		printf("  %-26s %4.2f GB/s", label, rate);
 		if (i != VARIANT_BARE)
 			printf(" %8.3f    %6.3f - %.3f %6.2f", samples_quantile(ratio, 0.5),
@@ -211,8 +211,8 @@ static json_t *variant_object(const struct throughput *bench, unsigned variant)
 	const struct samples *time_us = &bench->time_us[variant], *ratio = &bench->ratio[variant];
 
 	return json_pack("{ss sf sf so so}", "name", variant_names[variant], "median_us",
-	                 samples_quantile(time_us, 0.5), "median_ratio", samples_quantile(ratio, 0.5), "samples_us",
-	                 sample_array(time_us), "ratios", sample_array(ratio));
+			 samples_quantile(time_us, 0.5), "median_ratio", samples_quantile(ratio, 0.5), "samples_us",
+			 sample_array(time_us), "ratios", sample_array(ratio));
 }
 
 static int write_json(const struct throughput *bench)
@@ -226,9 +226,9 @@ static int write_json(const struct throughput *bench)
 		if (options->runs[i])
 			json_array_append_new(variants, variant_object(bench, i));
 	object = json_pack("{ss ss ss sI sI si si si so}", "schema", "vfiomig-bench/1", "command", "throughput",
-	                   "version", vfiomig_version(), "bytes", (json_int_t)options->bytes, "slot_bytes",
-	                   (json_int_t)options->library.slot_bytes, "lanes", (int)options->library.lanes, "rounds",
-	                   (int)options->rounds, "warmups", (int)options->warmups, "variants", variants);
+			   "version", vfiomig_version(), "bytes", (json_int_t)options->bytes, "slot_bytes",
+			   (json_int_t)options->library.slot_bytes, "lanes", (int)options->library.lanes, "rounds",
+			   (int)options->rounds, "warmups", (int)options->warmups, "variants", variants);
 	if (to_stdout)
 		rc = json_dumpf(object, stdout, JSON_INDENT(2)) || putchar('\n') < 0;
 	else
@@ -248,7 +248,7 @@ static int run(struct throughput *bench)
 		rc = memory_device_init(&bench->to, options->bytes, 2);
 	if (rc)
 		fprintf(stderr, "vfiomig-bench: no memory for two streams of %" PRIu64 " bytes: %s\n", options->bytes,
-		        strerror(-rc));
+			strerror(-rc));
 	for (unsigned i = 0; !rc && i < options->warmups + options->rounds; i++)
 		rc = run_round(bench, i, i >= options->warmups);
 	return rc;

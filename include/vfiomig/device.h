@@ -53,8 +53,8 @@ enum vfiomig_gate {
 
 /* What a device is: the manifest that both sides compare before anything is stopped. Strings are NUL-terminated. */
 struct vfiomig_device_info {
-	char driver[32];	  /* kernel driver, or "sim" */
-	uint16_t vendor, device;  /* PCI ids, 0 if it has none */
+	char driver[32];	 /* kernel driver, or "sim" */
+	uint16_t vendor, device; /* PCI ids, 0 if it has none */
 	uint16_t subsystem_vendor, subsystem_device;
 	uint32_t class_revision;  /* dword at 0x08 of the config space */
 	uint32_t migration_flags; /* enum vfiomig_migration_flags */

@@ -16,19 +16,19 @@ extern "C" {
  * reset and never ran.
  */
 enum vfiomig_code {
-	VFIOMIG_OK = 0,		  /* the destination runs */
-	VFIOMIG_INTERNAL = 1,	  /* a bug, or memory that could not be had */
-	VFIOMIG_USAGE = 2,	  /* the caller's arguments */
-	VFIOMIG_PREFLIGHT = 3,	  /* refused before anything was stopped: the sides or the devices do not fit */
-	VFIOMIG_AUTH = 4,	  /* the peer could not prove who it is */
-	VFIOMIG_FABRIC = 5,	  /* a connection or a lane: could not be made, or was lost */
-	VFIOMIG_DEVICE = 6,	  /* a device refused or failed */
-	VFIOMIG_PROTOCOL = 7,	  /* the peer broke a rule of the protocol, or data was damaged */
-	VFIOMIG_TIMEOUT = 8,	  /* a deadline passed */
-	VFIOMIG_CANCELLED = 9,	  /* the user's wish, on either side */
-	VFIOMIG_IN_DOUBT = 20,	  /* the source is stopped and does not know whether the destination runs */
+	VFIOMIG_OK = 0,		   /* the destination runs */
+	VFIOMIG_INTERNAL = 1,	   /* a bug, or memory that could not be had */
+	VFIOMIG_USAGE = 2,	   /* the caller's arguments */
+	VFIOMIG_PREFLIGHT = 3,	   /* refused before anything was stopped: the sides or the devices do not fit */
+	VFIOMIG_AUTH = 4,	   /* the peer could not prove who it is */
+	VFIOMIG_FABRIC = 5,	   /* a connection or a lane: could not be made, or was lost */
+	VFIOMIG_DEVICE = 6,	   /* a device refused or failed */
+	VFIOMIG_PROTOCOL = 7,	   /* the peer broke a rule of the protocol, or data was damaged */
+	VFIOMIG_TIMEOUT = 8,	   /* a deadline passed */
+	VFIOMIG_CANCELLED = 9,	   /* the user's wish, on either side */
+	VFIOMIG_IN_DOUBT = 20,	   /* the source is stopped and does not know whether the destination runs */
 	VFIOMIG_SOURCE_STUCK = 21, /* the source's own device could not be resumed */
-	VFIOMIG_DEGRADED = 22,	  /* the destination runs, but one of its devices failed after the commit */
+	VFIOMIG_DEGRADED = 22,	   /* the destination runs, but one of its devices failed after the commit */
 };
 
 struct vfiomig_error {

@@ -14,20 +14,20 @@ extern "C" {
 
 struct vfiomig_rdma_device {
 	char name[64];
-	char transport[16];  /* "RoCE", "InfiniBand", "iWARP", "unknown" */
-	char netdev[32];     /* of port 1, "" if none */
-	char state[16];	     /* of port 1: "active", "down", ... */
-	unsigned mtu;	     /* active path MTU of port 1, bytes */
+	char transport[16]; /* "RoCE", "InfiniBand", "iWARP", "unknown" */
+	char netdev[32];    /* of port 1, "" if none */
+	char state[16];	    /* of port 1: "active", "down", ... */
+	unsigned mtu;	    /* active path MTU of port 1, bytes */
 	uint32_t qps_max, cq_entries_max;
-	bool usable;	     /* rdma-vfiomig can use it */
-	char reason[128];    /* why not, or "" */
+	bool usable;	  /* rdma-vfiomig can use it */
+	char reason[128]; /* why not, or "" */
 };
 
 struct vfiomig_vfio_device {
-	char id[128];	  /* PCI address or mdev UUID: what goes after "vfio:" */
+	char id[128]; /* PCI address or mdev UUID: what goes after "vfio:" */
 	char driver[64];
-	int group;	  /* IOMMU group, -1 if none */
-	int numa_node;	  /* -1 unknown */
+	int group;     /* IOMMU group, -1 if none */
+	int numa_node; /* -1 unknown */
 	uint16_t vendor, device;
 	uint32_t migration_flags; /* 0: no migration, or it could not be asked, see reason */
 	bool usable;

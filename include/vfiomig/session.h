@@ -42,22 +42,23 @@ struct vfiomig_listener;
 
 /* Zero every field that you do not set: zero is the default of each. */
 struct vfiomig_options {
-	size_t size;			    /* sizeof(struct vfiomig_options) of the caller */
-	const char *peer;		    /* source: HOST:PORT, [V6]:PORT of the destination; copied */
-	const char *bind;		    /* source: local address of control and lanes; NULL: the kernel's choice; copied */
-	struct vfiomig_listener *listener;  /* destination: where the source will come; stays the caller's, outlives it */
+	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
+	const char *peer; /* source: HOST:PORT, [V6]:PORT of the destination; copied */
+	const char *bind; /* source: local address of control and lanes; NULL: the kernel's choice; copied */
+	struct vfiomig_listener
+		*listener; /* destination: where the source will come; stays the caller's, outlives it */
 	enum vfiomig_transport transport;
-	enum vfiomig_loader loader;	    /* destination */
-	enum vfiomig_integrity integrity;   /* source decides */
+	enum vfiomig_loader loader;	  /* destination */
+	enum vfiomig_integrity integrity; /* source decides */
 	enum vfiomig_gate gate;
-	unsigned lanes;			    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
-	unsigned slots;			    /* per device; the smaller of both sides counts; 0: the default */
-	size_t slot_bytes;		    /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
-	unsigned peer_timeout_ms;	    /* silence after which the peer counts as dead; 0: 1000 */
+	unsigned lanes;		  /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
+	unsigned slots;		  /* per device; the smaller of both sides counts; 0: the default */
+	size_t slot_bytes;	  /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
+	unsigned peer_timeout_ms; /* silence after which the peer counts as dead; 0: 1000 */
 	unsigned flags;
-	void *context;			    /* handed to the callbacks */
+	void *context; /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
-	void (*progress)(void *context);    /* at most ten times a second; look at _stats */
+	void (*progress)(void *context); /* at most ten times a second; look at _stats */
 };
 
 struct vfiomig_lane_stats {
@@ -70,21 +71,21 @@ struct vfiomig_device_stats {
 	enum vfiomig_state state; /* as last reported by the device's own thread */
 	bool gate;		  /* this device's config load is gated */
 	unsigned order;		  /* 1 for the first device of this side whose stream was complete, ...; 0: not yet */
-	uint64_t slot_wait_us;	  /* source: the reader waited for a free slot; destination: the loader waited for data */
+	uint64_t slot_wait_us; /* source: the reader waited for a free slot; destination: the loader waited for data */
 };
 
 struct vfiomig_stats {
 	size_t size; /* sizeof(struct vfiomig_stats) of the caller; set it before the call */
 	unsigned devices, lanes;
-	char phase[16];		   /* "AGREE", ... */
-	const char *transport;	   /* "rdma", "tcp" or "" while not decided; static */
+	char phase[16];		    /* "AGREE", ... */
+	const char *transport;	    /* "rdma", "tcp" or "" while not decided; static */
 	char transport_reason[160]; /* why that one was taken */
-	const char *loader;	   /* destination: "uring" or "write", "" otherwise; static */
-	const char *integrity;	   /* "crc32c" or "none" */
-	bool gate;		   /* any device is gated */
+	const char *loader;	    /* destination: "uring" or "write", "" otherwise; static */
+	const char *integrity;	    /* "crc32c" or "none" */
+	bool gate;		    /* any device is gated */
 	uint64_t bytes;
-	uint64_t elapsed_us;	   /* since the first packet */
-	uint64_t downtime_us;	   /* source: from the first device's leaving its running state until DONE; 0: not yet */
+	uint64_t elapsed_us;  /* since the first packet */
+	uint64_t downtime_us; /* source: from the first device's leaving its running state until DONE; 0: not yet */
 	unsigned slots;
 	size_t slot_bytes;
 	uint64_t arena_bytes;
@@ -114,7 +115,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 			   struct vfiomig_error *err);
 
 /* Before _start. The device stays the caller's and must outlive the session. -E2BIG: more than 64; -EBUSY: started. */
-int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device, struct vfiomig_error *err);
+int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
+			       struct vfiomig_error *err);
 
 /* Create the threads and begin. -EINVAL: no device; -EBUSY: started already; -EAGAIN: no thread to be had. */
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err);

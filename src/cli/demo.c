@@ -103,8 +103,8 @@ static void make_specs(struct demo *demo)
 	};
 	for (unsigned i = 0; i < options->devices; i++) {
 		snprintf(demo->specs[i], sizeof(demo->specs[i]),
-		         "sim:bytes=%" PRIu64 ",seed=%u,p2p=on,config-bytes=256,name=demo%u", share + (i < rest), i + 1,
-		         i);
+			 "sim:bytes=%" PRIu64 ",seed=%u,p2p=on,config-bytes=256,name=demo%u", share + (i < rest), i + 1,
+			 i);
 		demo->transfer.specs[i] = demo->specs[i];
 	}
 }
@@ -175,7 +175,7 @@ static enum vfiomig_code demonstrate(struct demo *demo, int signals)
 	demo->source.label = "source: ";
 	demo->destination.label = "destination: ";
 	terminal_say("%u simulated device%s with %s of state in all, over TCP on this machine", demo->options->devices,
-	             demo->options->devices == 1 ? "" : "s", bytes.text);
+		     demo->options->devices == 1 ? "" : "s", bytes.text);
 	run(demo, signals);
 	print(demo);
 	source = demo->source.result.error.code;

@@ -76,8 +76,8 @@ static struct text migration_words(uint32_t flags)
 	struct text out;
 
 	snprintf(out.text, sizeof(out.text), "%s%s%s%s", flags ? "" : "-",
-	         flags & VFIOMIG_MIGRATION_STOP_COPY ? "stop-copy" : "", flags & VFIOMIG_MIGRATION_P2P ? " p2p" : "",
-	         flags & VFIOMIG_MIGRATION_PRE_COPY ? " pre-copy" : "");
+		 flags & VFIOMIG_MIGRATION_STOP_COPY ? "stop-copy" : "", flags & VFIOMIG_MIGRATION_P2P ? " p2p" : "",
+		 flags & VFIOMIG_MIGRATION_PRE_COPY ? " pre-copy" : "");
 	return out;
 }
 
@@ -99,7 +99,7 @@ static void print_rdma(const struct inventory *inventory)
 		struct text name, ok = usable(device->usable, device->reason);
 
 		snprintf(name.text, sizeof(name.text), "%s%s%s", device->name, device->netdev[0] ? " on " : "",
-		         device->netdev);
+			 device->netdev);
 		table_row(&table, name.text, device->transport, device->state, mtu.text, qps.text, cqes.text, ok.text);
 	}
 	table_print(&table, stdout, 2);
@@ -128,7 +128,7 @@ static void print_vfio(const struct inventory *inventory)
 		snprintf(node.text, sizeof(node.text), "%d", device->numa_node);
 		snprintf(id.text, sizeof(id.text), "%04x:%04x", device->vendor, device->device);
 		table_row(&table, spec.text, device->driver, device->group < 0 ? "-" : group.text,
-		          device->numa_node < 0 ? "-" : node.text, device->vendor ? id.text : "-", words.text, ok.text);
+			  device->numa_node < 0 ? "-" : node.text, device->vendor ? id.text : "-", words.text, ok.text);
 	}
 	table_print(&table, stdout, 2);
 	table_fini(&table);
@@ -137,9 +137,9 @@ static void print_vfio(const struct inventory *inventory)
 static json_t *rdma_object(const struct vfiomig_rdma_device *device)
 {
 	return json_pack("{ss ss ss ss si sI sI sb ss}", "name", device->name, "transport", device->transport, "netdev",
-	                 device->netdev, "state", device->state, "mtu", (int)device->mtu, "qps_max",
-	                 (json_int_t)device->qps_max, "cq_entries_max", (json_int_t)device->cq_entries_max, "usable",
-	                 device->usable, "reason", device->reason);
+			 device->netdev, "state", device->state, "mtu", (int)device->mtu, "qps_max",
+			 (json_int_t)device->qps_max, "cq_entries_max", (json_int_t)device->cq_entries_max, "usable",
+			 device->usable, "reason", device->reason);
 }
 
 static json_t *vfio_object(const struct vfiomig_vfio_device *device)
@@ -147,10 +147,10 @@ static json_t *vfio_object(const struct vfiomig_vfio_device *device)
 	uint32_t flags = device->migration_flags;
 
 	return json_pack("{ss ss si si si si sb sb sb sb ss}", "id", device->id, "driver", device->driver, "group",
-	                 device->group, "numa_node", device->numa_node, "vendor", (int)device->vendor, "device",
-	                 (int)device->device, "stop_copy", !!(flags & VFIOMIG_MIGRATION_STOP_COPY), "p2p",
-	                 !!(flags & VFIOMIG_MIGRATION_P2P), "pre_copy", !!(flags & VFIOMIG_MIGRATION_PRE_COPY),
-	                 "usable", device->usable, "reason", device->reason);
+			 device->group, "numa_node", device->numa_node, "vendor", (int)device->vendor, "device",
+			 (int)device->device, "stop_copy", !!(flags & VFIOMIG_MIGRATION_STOP_COPY), "p2p",
+			 !!(flags & VFIOMIG_MIGRATION_P2P), "pre_copy", !!(flags & VFIOMIG_MIGRATION_PRE_COPY),
+			 "usable", device->usable, "reason", device->reason);
 }
 
 static int print_json(const struct inventory *inventory)
@@ -162,7 +162,7 @@ static int print_json(const struct inventory *inventory)
 	for (int i = 0; i < inventory->vfio_count; i++)
 		json_array_append_new(vfio, vfio_object(&inventory->vfio[i]));
 	return report_print(json_pack("{ss ss so so}", "schema", "rdma-vfiomig/1", "command", "devices", "rdma", rdma,
-	                              "vfio", vfio));
+				      "vfio", vfio));
 }
 
 enum { KEY_JSON = 0x100, KEY_NO_ASK };

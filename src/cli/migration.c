@@ -89,7 +89,7 @@ enum vfiomig_code migration_open(struct migration *migration)
 }
 
 static int create_and_start(struct migration *migration, const struct vfiomig_options *options,
-                            struct vfiomig_error *err)
+			    struct vfiomig_error *err)
 {
 	int rc = vfiomig_session_create(&migration->session, migration->role, options, err);
 
@@ -127,7 +127,7 @@ static void wait_once(struct migration *const *migrations, unsigned count, int s
 		bool runs = !(*ended >> i & 1);
 
 		fds[1 + i] = (struct pollfd){ .fd = runs ? vfiomig_session_fd(migrations[i]->session) : -1,
-			                      .events = POLLIN };
+					      .events = POLLIN };
 	}
 	if (poll(fds, 1 + count, -1) < 0)
 		return;
@@ -166,8 +166,8 @@ static void states_text(const struct vfiomig_result *result, char *out, size_t b
 	*out = 0;
 	if (source || destination)
 		snprintf(out, bytes, " (%s%s%s%s%s)", source ? "source " : "", source ? result->source_state : "",
-		         source && destination ? ", " : "", destination ? "destination " : "",
-		         destination ? result->destination_state : "");
+			 source && destination ? ", " : "", destination ? "destination " : "",
+			 destination ? result->destination_state : "");
 }
 
 void migration_explain(const struct migration *migration)

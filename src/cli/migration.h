@@ -15,17 +15,17 @@
 
 struct migration {
 	enum vfiomig_role role;
-	const char *label;                       /* before messages, for example "source: "; "" for none; a literal */
+	const char *label;			 /* before messages, for example "source: "; "" for none; a literal */
 	const struct transfer_options *transfer; /* the command's, which outlives this */
 	struct vfiomig_device *devices[VFIOMIG_DEVICES_MAX];
 	unsigned devices_open;
 	struct vfiomig_session *session; /* NULL until migration_start, and after a failure that came before it */
-	struct vfiomig_stats stats;      /* of the end; zero if no session was there */
+	struct vfiomig_stats stats;	 /* of the end; zero if no session was there */
 	struct vfiomig_result result;
-	bool insecure;      /* nothing proves who the peer is, and what is sent leaves this machine */
+	bool insecure;	    /* nothing proves who the peer is, and what is sent leaves this machine */
 	bool show_progress; /* on a terminal; elsewhere said once a second, if verbose */
-	time_t told_at;     /* when progress was last said where it cannot be shown */
-	bool holds;         /* the devices stay open after the session */
+	time_t told_at;	    /* when progress was last said where it cannot be shown */
+	bool holds;	    /* the devices stay open after the session */
 };
 
 /* Set it up; everything else is zero. */

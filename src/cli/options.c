@@ -54,7 +54,7 @@ uint64_t option_number(struct argp_state *state, const char *option, const char 
 
 	if (option_read_number(text, &value) || value < min || value > max)
 		argp_error(state, "--%s %s: a number from %llu to %llu is needed", option, text,
-		           (unsigned long long)min, (unsigned long long)max);
+			   (unsigned long long)min, (unsigned long long)max);
 	return value;
 }
 
@@ -65,7 +65,7 @@ uint64_t option_size(struct argp_state *state, const char *option, const char *t
 
 	if (option_read_number(text, &value) || value < min || value > max)
 		argp_error(state, "--%s %s: a size from %s to %s is needed, in bytes or with K, M or G", option, text,
-		           low.text, high.text);
+			   low.text, high.text);
 	return value;
 }
 
@@ -90,7 +90,7 @@ int option_choice(struct argp_state *state, const char *option, const char *text
 			return word->value;
 		if (used < sizeof(known))
 			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-			                         word == words ? "" : (word[1].word ? ", " : " or "), word->word);
+						 word == words ? "" : (word[1].word ? ", " : " or "), word->word);
 	}
 	argp_error(state, "--%s %s: it takes %s", option, text, known);
 	return 0;

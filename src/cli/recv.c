@@ -126,7 +126,7 @@ static void report(const struct recv_options *options, const struct migration *m
 }
 
 static enum vfiomig_code serve(const struct recv_options *options, struct migration *migration,
-                               struct vfiomig_listener *listener, int signals)
+			       struct vfiomig_listener *listener, int signals)
 {
 	struct vfiomig_options session = transfer_session_options(&options->transfer);
 	enum vfiomig_code code;
@@ -147,7 +147,7 @@ static bool has_run(enum vfiomig_code code)
 
 /* What comes after a session: *@again tells whether another may follow. Returns the exit code if none does. */
 static enum vfiomig_code finish(const struct recv_options *options, struct migration *migration, enum vfiomig_code code,
-                                int signals, bool *again)
+				int signals, bool *again)
 {
 	enum keep keep = keep_decide(options->then, &options->transfer);
 
@@ -164,7 +164,7 @@ static enum vfiomig_code finish(const struct recv_options *options, struct migra
 
 /* One session: the devices are opened for it, first of all, so that what is wrong with them is said at once. */
 static enum vfiomig_code serve_once(const struct recv_options *options, struct vfiomig_listener **listener, int signals,
-                                    bool *again)
+				    bool *again)
 {
 	struct vfiomig_error err = { 0 };
 	struct migration migration;

@@ -45,8 +45,8 @@ static json_t *result_object(const struct vfiomig_result *result)
 	const char *name = result->error.name[0] ? result->error.name : vfiomig_code_name(result->error.code);
 
 	return json_pack("{si so so ss ss}", "code", (int)result->error.code, "name", text_value(name), "message",
-	                 text_value(result->error.text), "source_state", result->source_state, "destination_state",
-	                 result->destination_state);
+			 text_value(result->error.text), "source_state", result->source_state, "destination_state",
+			 result->destination_state);
 }
 
 static json_t *lane_array(const struct vfiomig_stats *stats)
@@ -55,7 +55,7 @@ static json_t *lane_array(const struct vfiomig_stats *stats)
 
 	for (unsigned i = 0; i < stats->lanes && i < VFIOMIG_LANES_MAX; i++)
 		json_array_append_new(lanes, json_pack("{so so}", "packets", integer(stats->lane[i].packets), "bytes",
-		                                       integer(stats->lane[i].bytes)));
+						       integer(stats->lane[i].bytes)));
 	return lanes;
 }
 
@@ -74,10 +74,10 @@ static json_t *device_object(const struct migration *migration, unsigned i)
 	struct report_holder holder = report_holder(migration, i);
 
 	return json_pack("{so so so so ss ss ss so so}", "name", text_value(name), "spec",
-	                 text_value(migration->transfer->specs[i]), "bytes", integer(device->bytes), "packets",
-	                 integer(device->packets), "state", state_of(migration, i), "gate", device->gate ? "on" : "off",
-	                 "held_by", holder.text, "order", integer(device->order), "slot_wait_us",
-	                 integer(device->slot_wait_us));
+			 text_value(migration->transfer->specs[i]), "bytes", integer(device->bytes), "packets",
+			 integer(device->packets), "state", state_of(migration, i), "gate", device->gate ? "on" : "off",
+			 "held_by", holder.text, "order", integer(device->order), "slot_wait_us",
+			 integer(device->slot_wait_us));
 }
 
 static json_t *device_array(const struct migration *migration)
@@ -94,14 +94,14 @@ json_t *report_build(const struct migration *migration, const char *command)
 	const struct vfiomig_stats *stats = &migration->stats;
 
 	return json_pack("{ss ss so so so so ss so sf so so so so ss sb so so so}", "schema", "rdma-vfiomig/1",
-	                 "command", command, "result", result_object(&migration->result), "transport",
-	                 text_value(stats->transport), "transport_reason", text_value(stats->transport_reason), "lanes",
-	                 lane_array(stats), "gate", stats->gate ? "on" : "off", "bytes", integer(stats->bytes),
-	                 "seconds", (double)stats->elapsed_us / 1e6, "downtime_us", integer(stats->downtime_us),
-	                 "devices", device_array(migration), "loader", text_value(stats->loader), "integrity",
-	                 text_value(stats->integrity), "payload", "clear", "insecure", migration->insecure, "slots",
-	                 integer(stats->slots), "slot_bytes", integer(stats->slot_bytes), "arena_bytes",
-	                 integer(stats->arena_bytes));
+			 "command", command, "result", result_object(&migration->result), "transport",
+			 text_value(stats->transport), "transport_reason", text_value(stats->transport_reason), "lanes",
+			 lane_array(stats), "gate", stats->gate ? "on" : "off", "bytes", integer(stats->bytes),
+			 "seconds", (double)stats->elapsed_us / 1e6, "downtime_us", integer(stats->downtime_us),
+			 "devices", device_array(migration), "loader", text_value(stats->loader), "integrity",
+			 text_value(stats->integrity), "payload", "clear", "insecure", migration->insecure, "slots",
+			 integer(stats->slots), "slot_bytes", integer(stats->slot_bytes), "arena_bytes",
+			 integer(stats->arena_bytes));
 }
 
 int report_print(json_t *object)

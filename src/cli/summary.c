@@ -20,10 +20,10 @@ static void headline(const struct migration *migration, FILE *out)
 
 	if (error->code == VFIOMIG_OK || error->code == VFIOMIG_DEGRADED)
 		fprintf(out, "%s %u device%s: %s in %s (%s)", verb, stats->devices, stats->devices == 1 ? "" : "s",
-		        bytes.text, time.text, rate.text);
+			bytes.text, time.text, rate.text);
 	else
 		fprintf(out, "failed (%s, exit code %d) after %s", vfiomig_code_name(error->code), (int)error->code,
-		        bytes.text);
+			bytes.text);
 	if (stats->downtime_us)
 		fprintf(out, ", downtime %s", downtime.text);
 	fputs("\n\n", out);
@@ -85,8 +85,8 @@ static void device_row(struct table *table, const struct migration *migration, u
 	struct report_holder holder = report_holder(migration, i);
 
 	table_row(table, *name ? name : number.text, bytes.text, packets.text, wait.text,
-	          device->order ? order.text : "-", vfiomig_state_name(device->state), device->gate ? "on" : "off",
-	          holder.text, migration->transfer->specs[i]);
+		  device->order ? order.text : "-", vfiomig_state_name(device->state), device->gate ? "on" : "off",
+		  holder.text, migration->transfer->specs[i]);
 }
 
 static void devices(const struct migration *migration, FILE *out)

@@ -10,7 +10,7 @@ enum { TABLE_COLUMNS_MAX = 12 };
 struct table {
 	unsigned columns;
 	const char *align; /* per column: 'l' or 'r'; a literal of the caller */
-	char **cells;      /* row after row; the table's own */
+	char **cells;	   /* row after row; the table's own */
 	size_t count, room;
 };
 

@@ -153,13 +153,13 @@ int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_
 		if (!transfer_spec_is_inherited(spec) || !is_gated(transfer, spec))
 			continue;
 		*err = (struct vfiomig_error){ .code = VFIOMIG_PREFLIGHT,
-			                       .errnum = ENOTSUP,
-			                       .name = "platform-needed" };
+					       .errnum = ENOTSUP,
+					       .name = "platform-needed" };
 		snprintf(err->text, sizeof(err->text),
-		         "%s belongs to a VMM, and until platform-ready can be signalled to this program its config "
-		         "load cannot "
-		         "be gated: use --config-after-iter off, or gate=off for this device",
-		         spec);
+			 "%s belongs to a VMM, and until platform-ready can be signalled to this program its config "
+			 "load cannot "
+			 "be gated: use --config-after-iter off, or gate=off for this device",
+			 spec);
 		return -ENOTSUP;
 	}
 	return 0;

@@ -48,7 +48,7 @@ static int accept_watch(struct control_accept *accept, int fd, unsigned tag)
 }
 
 int control_accept_open(struct control_accept **out, const struct vfiomig_listener *listener, unsigned preface_ms,
-                        struct vfiomig_error *err)
+			struct vfiomig_error *err)
 {
 	struct control_accept *accept = calloc(1, sizeof(*accept));
 	int result;
@@ -65,7 +65,7 @@ int control_accept_open(struct control_accept **out, const struct vfiomig_listen
 	if (result) {
 		control_accept_close(accept);
 		return error_set(err, VFIOMIG_FABRIC, -result, NULL, "cannot watch the listener: %s",
-		                 strerror(-result));
+				 strerror(-result));
 	}
 	*out = accept;
 	return 0;

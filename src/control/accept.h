@@ -17,7 +17,7 @@ struct control_accept;
 
 struct control_guest {
 	uint16_t kind; /* enum preface_kind of wire/hello.h; nothing else comes out */
-	int fd;        /* non-blocking, its preface consumed; the caller's */
+	int fd;	       /* non-blocking, its preface consumed; the caller's */
 };
 
 /*
@@ -25,7 +25,7 @@ struct control_guest {
  * -ENOMEM (VFIOMIG_INTERNAL), or an errno of epoll (VFIOMIG_FABRIC); *@out is NULL then.
  */
 int control_accept_open(struct control_accept **out, const struct vfiomig_listener *listener, unsigned preface_ms,
-                        struct vfiomig_error *err);
+			struct vfiomig_error *err);
 
 /* Readable when there is something to poll. Stays the accept's. */
 int control_accept_fd(const struct control_accept *accept);

@@ -61,7 +61,7 @@ static const char *address_split(struct address_text *parts, const char *text)
 }
 
 static int address_lookup(const char *text, const struct address_text *parts, struct sockaddr_storage *out,
-                          socklen_t *out_bytes, struct vfiomig_error *err)
+			  socklen_t *out_bytes, struct vfiomig_error *err)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct addrinfo *found = NULL;
@@ -69,8 +69,8 @@ static int address_lookup(const char *text, const struct address_text *parts, st
 
 	for (unsigned i = 0; i < 2 && !found; i++) {
 		struct addrinfo hints = { .ai_family = families[i],
-			                  .ai_socktype = SOCK_STREAM,
-			                  .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
+					  .ai_socktype = SOCK_STREAM,
+					  .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
 
 		result = getaddrinfo(*parts->host ? parts->host : NULL, parts->port, &hints, &found);
 		if (result)
@@ -86,7 +86,7 @@ static int address_lookup(const char *text, const struct address_text *parts, st
 }
 
 int address_resolve(const char *text, bool passive, struct sockaddr_storage *out, socklen_t *out_bytes,
-                    struct vfiomig_error *err)
+		    struct vfiomig_error *err)
 {
 	struct address_text parts = { 0 };
 	const char *why = address_split(&parts, text);
@@ -101,7 +101,7 @@ int address_resolve(const char *text, bool passive, struct sockaddr_storage *out
 }
 
 int address_resolve_host(const char *text, struct sockaddr_storage *out, socklen_t *out_bytes,
-                         struct vfiomig_error *err)
+			 struct vfiomig_error *err)
 {
 	struct address_text parts = { .port = "0" };
 	const char *why = address_split_host(&parts, text, text + strlen(text));
@@ -120,7 +120,7 @@ const char *address_format(const struct sockaddr_storage *address, char out[ADDR
 	char host[ADDRESS_TEXT_BYTES - 16], port[8];
 
 	if (getnameinfo((const struct sockaddr *)address, bytes, host, sizeof(host), port, sizeof(port),
-	                NI_NUMERICHOST | NI_NUMERICSERV))
+			NI_NUMERICHOST | NI_NUMERICSERV))
 		snprintf(out, ADDRESS_TEXT_BYTES, "an unknown address");
 	else
 		snprintf(out, ADDRESS_TEXT_BYTES, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);

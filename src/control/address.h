@@ -19,11 +19,11 @@ enum { ADDRESS_TEXT_BYTES = 80 };
  *   -EINVAL (VFIOMIG_USAGE)  it cannot be read, or the name is not known; the sentence has the offending text
  */
 int address_resolve(const char *text, bool passive, struct sockaddr_storage *out, socklen_t *out_bytes,
-                    struct vfiomig_error *err);
+		    struct vfiomig_error *err);
 
 /* An address without a port, as for --bind: "HOST", "V6" or "[V6]". Errors as above. */
 int address_resolve_host(const char *text, struct sockaddr_storage *out, socklen_t *out_bytes,
-                         struct vfiomig_error *err);
+			 struct vfiomig_error *err);
 
 /* "10.1.2.3:4711", "[fe80::1]:4711"; "an unknown address" where there is none. Returns @out. */
 const char *address_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES]);

@@ -36,12 +36,12 @@ struct control_conn {
 
 	uint8_t head_bytes[FRAME_HEAD_BYTES];
 	struct frame_head head;
-	uint8_t *body;    /* owned */
+	uint8_t *body;	  /* owned */
 	size_t got_bytes; /* of head and body together */
 
 	struct queue queue;
 	int send_errnum; /* why nothing can be sent any more */
-	int result;      /* once broken */
+	int result;	 /* once broken */
 	struct vfiomig_error error;
 };
 
@@ -52,7 +52,7 @@ static void conn_tune(const struct control_conn *conn)
 	/* On a socket that is not TCP these mean nothing, and nothing is lost. */
 	(void)setsockopt(conn->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(conn->stream.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &conn->config.timeout_ms,
-	                 sizeof(conn->config.timeout_ms));
+			 sizeof(conn->config.timeout_ms));
 }
 
 static void conn_name_peer(struct control_conn *conn)
@@ -105,7 +105,7 @@ void control_set_session(struct control_conn *conn, const uint8_t session[16])
 }
 
 __attribute__((format(printf, 5, 6))) static int conn_fail(struct control_conn *conn, enum vfiomig_code code,
-                                                           int errnum, const char *name, const char *format, ...)
+							   int errnum, const char *name, const char *format, ...)
 {
 	char text[sizeof(conn->error.text)];
 	va_list args;
@@ -123,12 +123,12 @@ static int conn_lost(struct control_conn *conn, int errnum)
 {
 	if (errnum == ETIMEDOUT)
 		return conn_fail(conn, VFIOMIG_TIMEOUT, ETIMEDOUT, "peer-silent", "%s has answered nothing for %u ms",
-		                 conn->peer, conn->config.timeout_ms);
+				 conn->peer, conn->config.timeout_ms);
 	if (errnum == EPIPE || errnum == ECONNRESET)
 		return conn_fail(conn, VFIOMIG_FABRIC, EPIPE, "peer-closed", "%s closed the control connection%s",
-		                 conn->peer, conn->got_bytes ? " in the middle of a message" : "");
+				 conn->peer, conn->got_bytes ? " in the middle of a message" : "");
 	return conn_fail(conn, VFIOMIG_FABRIC, errnum, "control-lost", "the control connection to %s was lost: %s",
-	                 conn->peer, strerror(errnum));
+			 conn->peer, strerror(errnum));
 }
 
 static int conn_connect(struct control_conn *conn)
@@ -143,7 +143,7 @@ static int conn_connect(struct control_conn *conn)
 		errnum = errno;
 	if (errnum)
 		return conn_fail(conn, VFIOMIG_FABRIC, errnum, "connect", "cannot connect to %s: %s", conn->peer,
-		                 strerror(errnum));
+				 strerror(errnum));
 	conn->state = CONN_PREFACE;
 	return 0;
 }
@@ -155,11 +155,11 @@ static int preface_judge(struct control_conn *conn)
 
 	if (result == -EPROTONOSUPPORT)
 		return conn_fail(conn, VFIOMIG_PREFLIGHT, EPROTONOSUPPORT, "peer-version",
-		                 "%s speaks version %u of the protocol, this side version %d: install the same on both",
-		                 conn->peer, preface.version, WIRE_VERSION);
+				 "%s speaks version %u of the protocol, this side version %d: install the same on both",
+				 conn->peer, preface.version, WIRE_VERSION);
 	if (result || preface.kind != PREFACE_CONTROL)
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "peer-unknown",
-		                 "what answers at %s is not rdma-vfiomig", conn->peer);
+				 "what answers at %s is not rdma-vfiomig", conn->peer);
 	return 0;
 }
 
@@ -171,7 +171,7 @@ static int preface_send(struct control_conn *conn)
 
 	preface_encode(bytes, &ours);
 	sent = send(conn->stream.fd, bytes + conn->preface_sent_bytes, PREFACE_BYTES - conn->preface_sent_bytes,
-	            MSG_DONTWAIT | MSG_NOSIGNAL);
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent >= 0)
 		conn->preface_sent_bytes += (size_t)sent;
 	return sent >= 0 || errno == EAGAIN || errno == EINTR ? 0 : conn_lost(conn, errno);
@@ -180,7 +180,7 @@ static int preface_send(struct control_conn *conn)
 static int preface_receive(struct control_conn *conn)
 {
 	ssize_t got = recv(conn->stream.fd, conn->preface + conn->preface_got_bytes,
-	                   PREFACE_BYTES - conn->preface_got_bytes, MSG_DONTWAIT);
+			   PREFACE_BYTES - conn->preface_got_bytes, MSG_DONTWAIT);
 
 	if (got == 0)
 		return conn_lost(conn, EPIPE);
@@ -252,18 +252,18 @@ static int frame_judge(struct control_conn *conn)
 
 	if (head->version != WIRE_VERSION)
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "frame-version",
-		                 "%s sent a message of version %u amid those of version %d", conn->peer, head->version,
-		                 WIRE_VERSION);
+				 "%s sent a message of version %u amid those of version %d", conn->peer, head->version,
+				 WIRE_VERSION);
 	if (limit == UINT32_MAX)
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "frame-type",
-		                 "%s sent a message of type %u, which does not exist", conn->peer, head->type);
+				 "%s sent a message of type %u, which does not exist", conn->peer, head->type);
 	if (head->bytes > limit || head->bytes > conn->config.body_bytes_max)
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "frame-too-long",
-		                 "%s announced a message of type %u with %u bytes; it may have %u", conn->peer,
-		                 head->type, head->bytes, limit);
+				 "%s announced a message of type %u with %u bytes; it may have %u", conn->peer,
+				 head->type, head->bytes, limit);
 	if (conn->has_session && !session_is(head->session, conn->session) && !session_is(head->session, no_session))
 		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "frame-session",
-		                 "%s sent a message of another session", conn->peer);
+				 "%s sent a message of another session", conn->peer);
 	return 0;
 }
 
@@ -302,9 +302,9 @@ static int conn_receive(struct control_conn *conn, struct control_frame *frame)
 		result = frame_fill(conn);
 	if (result == 1)
 		*frame = (struct control_frame){ .type = conn->head.type,
-			                         .bytes = conn->head.bytes,
-			                         .body = conn->body,
-			                         .session = conn->head.session };
+						 .bytes = conn->head.bytes,
+						 .body = conn->body,
+						 .session = conn->head.session };
 	return result;
 }
 

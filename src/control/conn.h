@@ -18,21 +18,21 @@
 struct control_conn;
 
 struct control_config {
-	int fd;        /* connected, or of control_connect_start; the connection's from open on, also if that fails */
+	int fd;	       /* connected, or of control_connect_start; the connection's from open on, also if that fails */
 	bool accepted; /* came from control_accept, which has read the peer's preface */
 	const struct control_stream_ops *stream; /* NULL: plain */
-	void *stream_state;                      /* handed to the stream, whose it is */
-	uint32_t (*limit)(uint16_t type);        /* longest body of @type; UINT32_MAX: no such type, refused */
-	size_t body_bytes_max;                   /* the greatest of all limits */
-	size_t queue_bytes;                      /* for frames that the peer does not take yet, heads included */
-	unsigned timeout_ms;                     /* TCP_USER_TIMEOUT */
-	struct sockaddr_storage peer;            /* for sentences; AF_UNSPEC: the socket is asked */
+	void *stream_state;			 /* handed to the stream, whose it is */
+	uint32_t (*limit)(uint16_t type);	 /* longest body of @type; UINT32_MAX: no such type, refused */
+	size_t body_bytes_max;			 /* the greatest of all limits */
+	size_t queue_bytes;			 /* for frames that the peer does not take yet, heads included */
+	unsigned timeout_ms;			 /* TCP_USER_TIMEOUT */
+	struct sockaddr_storage peer;		 /* for sentences; AF_UNSPEC: the socket is asked */
 };
 
 struct control_frame {
 	uint16_t type;
 	uint32_t bytes;
-	const uint8_t *body;    /* the connection's, until the next control_poll */
+	const uint8_t *body;	/* the connection's, until the next control_poll */
 	const uint8_t *session; /* 16 bytes, likewise */
 };
 
@@ -41,7 +41,7 @@ struct control_frame {
  * The descriptor is the caller's. Errors of socket, bind and connect (VFIOMIG_FABRIC).
  */
 int control_connect_start(const struct sockaddr_storage *peer, const struct sockaddr_storage *local,
-                          struct vfiomig_error *err);
+			  struct vfiomig_error *err);
 
 /* -ENOMEM (VFIOMIG_INTERNAL), *@out is NULL then and the descriptor closed. */
 int control_open(struct control_conn **out, const struct control_config *config, struct vfiomig_error *err);

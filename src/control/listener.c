@@ -37,9 +37,9 @@ static int listener_refused(const char *text, int result, struct vfiomig_error *
 {
 	if (result == -EADDRINUSE)
 		return error_set(err, VFIOMIG_PREFLIGHT, EADDRINUSE, "address-in-use",
-		                 "cannot listen on '%s': another program has this port", text);
+				 "cannot listen on '%s': another program has this port", text);
 	return error_set(err, VFIOMIG_PREFLIGHT, -result, "listen", "cannot listen on '%s': %s", text,
-	                 strerror(-result));
+			 strerror(-result));
 }
 
 int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err)

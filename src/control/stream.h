@@ -23,7 +23,7 @@ struct control_stream_ops {
 
 struct control_stream {
 	const struct control_stream_ops *ops;
-	int fd;      /* the connection's */
+	int fd;	     /* the connection's */
 	void *state; /* the stream's own, freed by its close */
 };
 

@@ -59,18 +59,18 @@ static int read_all(const struct config_access *access, uint8_t *config, struct 
 
 	if (rc)
 		return error_set(err, VFIOMIG_DEVICE, -rc, "config-read", "reading the config space failed: %s",
-		                 strerror(-rc));
+				 strerror(-rc));
 	return 0;
 }
 
 static int write_some(const struct config_access *access, uint32_t at, const uint8_t *from, uint32_t bytes,
-                      struct vfiomig_error *err)
+		      struct vfiomig_error *err)
 {
 	int rc = access->write(access->context, at, from, bytes);
 
 	if (rc)
 		return error_set(err, VFIOMIG_DEVICE, -rc, "config-write",
-		                 "writing %u bytes at 0x%02x of the config space failed: %s", bytes, at, strerror(-rc));
+				 "writing %u bytes at 0x%02x of the config space failed: %s", bytes, at, strerror(-rc));
 	return 0;
 }
 
@@ -83,7 +83,7 @@ ssize_t config_space_save(const struct config_access *access, void *blob, size_t
 		return 0;
 	if (bytes < CONFIG_BLOB_HEAD_BYTES + (size_t)access->bytes)
 		return error_set(err, VFIOMIG_DEVICE, ENOBUFS, "config-read",
-		                 "the config space has %u bytes, room is for %zu", access->bytes, bytes);
+				 "the config space has %u bytes, room is for %zu", access->bytes, bytes);
 	put_be32(to, CONFIG_KIND_RAW);
 	put_be32(to + 4, access->bytes);
 	rc = read_all(access, to + CONFIG_BLOB_HEAD_BYTES, err);
@@ -92,13 +92,13 @@ ssize_t config_space_save(const struct config_access *access, void *blob, size_t
 
 /* @code: VFIOMIG_PREFLIGHT before anything is stopped, VFIOMIG_DEVICE at the load. */
 static int verify_range(const struct range *range, const uint8_t *here, const uint8_t *source, enum vfiomig_code code,
-                        struct vfiomig_error *err)
+			struct vfiomig_error *err)
 {
 	for (unsigned at = range->at; at < (unsigned)range->at + range->bytes; at++)
 		if ((here[at] ^ source[at]) & range->mask)
 			return error_set(err, code, EINVAL, "config-mismatch",
-			                 "byte 0x%02x of the config space (%s) is 0x%02x here and 0x%02x at the source",
-			                 at, range->what, here[at] & range->mask, source[at] & range->mask);
+					 "byte 0x%02x of the config space (%s) is 0x%02x here and 0x%02x at the source",
+					 at, range->what, here[at] & range->mask, source[at] & range->mask);
 	return 0;
 }
 
@@ -106,8 +106,8 @@ static int verify(const uint8_t *here, const uint8_t *source, enum vfiomig_code 
 {
 	if ((here[PCI_HEADER_TYPE] & TYPE_MASK) != PCI_HEADER_TYPE_NORMAL)
 		return error_set(err, code, EINVAL, "config-mismatch",
-		                 "the config header is of type %u: only type 0, an endpoint, can be migrated",
-		                 here[PCI_HEADER_TYPE] & TYPE_MASK);
+				 "the config header is of type %u: only type 0, an endpoint, can be migrated",
+				 here[PCI_HEADER_TYPE] & TYPE_MASK);
 	for (unsigned i = 0; i < RANGES; i++) {
 		int rc = ranges[i].rule == VERIFY ? verify_range(&ranges[i], here, source, code, err) : 0;
 
@@ -118,14 +118,14 @@ static int verify(const uint8_t *here, const uint8_t *source, enum vfiomig_code 
 }
 
 static int compare(const struct config_access *access, const uint8_t *config, uint32_t bytes, enum vfiomig_code code,
-                   struct vfiomig_error *err)
+		   struct vfiomig_error *err)
 {
 	uint8_t here[VFIOMIG_CONFIG_BYTES_MAX];
 	int rc;
 
 	if (bytes != access->bytes)
 		return error_set(err, code, EINVAL, "config-mismatch",
-		                 "the config space has %u bytes here and %u at the source", access->bytes, bytes);
+				 "the config space has %u bytes here and %u at the source", access->bytes, bytes);
 	if (!bytes)
 		return 0;
 	rc = read_all(access, here, err);
@@ -133,7 +133,7 @@ static int compare(const struct config_access *access, const uint8_t *config, ui
 }
 
 int config_space_check(const struct config_access *access, const uint8_t *config, uint32_t bytes,
-                       struct vfiomig_error *err)
+		       struct vfiomig_error *err)
 {
 	return compare(access, config, bytes, VFIOMIG_PREFLIGHT, err);
 }
@@ -145,7 +145,7 @@ static int decoding_off(const struct config_access *access, struct vfiomig_error
 
 	if (rc)
 		return error_set(err, VFIOMIG_DEVICE, -rc, "config-read", "reading the PCI command failed: %s",
-		                 strerror(-rc));
+				 strerror(-rc));
 	if (!(command[0] & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY)))
 		return 0;
 	command[0] &= (uint8_t) ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
@@ -154,7 +154,7 @@ static int decoding_off(const struct config_access *access, struct vfiomig_error
 
 /* In registers of four bytes: config accesses have that size at most. */
 static int write_range(const struct config_access *access, const uint8_t *config, uint32_t at, uint32_t bytes,
-                       struct vfiomig_error *err)
+		       struct vfiomig_error *err)
 {
 	int rc = 0;
 
@@ -185,7 +185,7 @@ static int written(uint32_t at)
 
 /* Real devices keep some bits of their own (status, link state), so a difference is told and not judged. */
 static int report_kept(const struct config_access *access, const uint8_t *config, char *report, size_t report_bytes,
-                       struct vfiomig_error *err)
+		       struct vfiomig_error *err)
 {
 	uint8_t here[VFIOMIG_CONFIG_BYTES_MAX];
 	unsigned kept = 0, first = 0;
@@ -201,8 +201,8 @@ static int report_kept(const struct config_access *access, const uint8_t *config
 	}
 	if (kept)
 		snprintf(report, report_bytes,
-		         "%u bytes of the config space kept their own value, the first at 0x%02x: 0x%02x, not 0x%02x",
-		         kept, first, here[first], config[first]);
+			 "%u bytes of the config space kept their own value, the first at 0x%02x: 0x%02x, not 0x%02x",
+			 kept, first, here[first], config[first]);
 	return 0;
 }
 
@@ -212,21 +212,21 @@ static int check_blob(const struct config_access *access, const uint8_t *blob, s
 
 	if (bytes < CONFIG_BLOB_HEAD_BYTES)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-blob",
-		                 "a config state of %zu bytes has no header", bytes);
+				 "a config state of %zu bytes has no header", bytes);
 	kind = get_be32(blob);
 	config_bytes = get_be32(blob + 4);
 	if (kind != CONFIG_KIND_RAW)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-blob",
-		                 "a config state of kind %u is unknown here", kind);
+				 "a config state of kind %u is unknown here", kind);
 	if (config_bytes != bytes - CONFIG_BLOB_HEAD_BYTES)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-blob",
-		                 "the config state says %u bytes and has %zu", config_bytes,
-		                 bytes - CONFIG_BLOB_HEAD_BYTES);
+				 "the config state says %u bytes and has %zu", config_bytes,
+				 bytes - CONFIG_BLOB_HEAD_BYTES);
 	return compare(access, blob + CONFIG_BLOB_HEAD_BYTES, config_bytes, VFIOMIG_DEVICE, err);
 }
 
 int config_space_load(const struct config_access *access, const void *blob, size_t bytes, char *report,
-                      size_t report_bytes, struct vfiomig_error *err)
+		      size_t report_bytes, struct vfiomig_error *err)
 {
 	const uint8_t *config = (const uint8_t *)blob + CONFIG_BLOB_HEAD_BYTES;
 	int rc;

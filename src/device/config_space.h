@@ -10,7 +10,7 @@
 #include <vfiomig/device.h>
 
 enum {
-	CONFIG_KIND_RAW = 1,       /* the bytes as read */
+	CONFIG_KIND_RAW = 1,	   /* the bytes as read */
 	CONFIG_BLOB_HEAD_BYTES = 8 /* {be32 kind, be32 bytes} */
 };
 
@@ -31,10 +31,10 @@ ssize_t config_space_save(const struct config_access *access, void *blob, size_t
  *   else     what read or write said: the device must be reset
  */
 int config_space_load(const struct config_access *access, const void *blob, size_t bytes, char *report,
-                      size_t report_bytes, struct vfiomig_error *err);
+		      size_t report_bytes, struct vfiomig_error *err);
 
 /* Would @config (@bytes of it) load here? Changes nothing. -EINVAL: no, and why. */
 int config_space_check(const struct config_access *access, const uint8_t *config, uint32_t bytes,
-                       struct vfiomig_error *err);
+		       struct vfiomig_error *err);
 
 #endif

@@ -25,7 +25,7 @@ static int describe(struct vfiomig_device *device, struct vfiomig_error *err)
 
 	if (rc)
 		return error_set(err, VFIOMIG_PREFLIGHT, -rc, "describe", "the device cannot be described: %s",
-		                 strerror(-rc));
+				 strerror(-rc));
 	return 0;
 }
 
@@ -35,7 +35,7 @@ static int open_kind(struct vfiomig_device *device, const struct spec *spec, str
 		if (!strcmp(kinds[i].kind, spec->kind))
 			return kinds[i].open(device, spec, err);
 	return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-	                 "device '%s': there is no kind '%s', only sim and vfio", spec->text, spec->kind);
+			 "device '%s': there is no kind '%s', only sim and vfio", spec->text, spec->kind);
 }
 
 int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vfiomig_error *err)
@@ -69,24 +69,24 @@ int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vf
 }
 
 static int check_wrap(const struct vfiomig_device_ops *ops, const char *name, enum vfiomig_gate gate,
-                      struct vfiomig_error *err)
+		      struct vfiomig_error *err)
 {
 	if (ops->size != sizeof(*ops))
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-ops", "device operations of %zu bytes, not %zu",
-		                 ops->size, sizeof(*ops));
+				 ops->size, sizeof(*ops));
 	if (!ops->describe || !ops->set_state || !ops->get_state || !ops->data_fd || !ops->reset)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-ops",
-		                 "describe, set_state, get_state, data_fd and reset must be there");
+				 "describe, set_state, get_state, data_fd and reset must be there");
 	if (name && *name && !spec_name_valid(name))
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-name",
-		                 "'%.40s' is no name: 1 to 31 letters, digits, '_', '-' and '.'", name);
+				 "'%.40s' is no name: 1 to 31 letters, digits, '_', '-' and '.'", name);
 	if ((unsigned)gate > VFIOMIG_GATE_OFF)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-gate", "%d is no gate", (int)gate);
 	return 0;
 }
 
 int vfiomig_device_wrap(struct vfiomig_device **out, const struct vfiomig_device_ops *ops, void *dev, const char *name,
-                        enum vfiomig_gate gate, struct vfiomig_error *err)
+			enum vfiomig_gate gate, struct vfiomig_error *err)
 {
 	struct vfiomig_device *device;
 	int rc;

@@ -77,7 +77,7 @@ static int take_arc(struct sim *sim, enum vfiomig_state next, struct vfiomig_err
 		rc = validate(sim, err);
 	if (!rc && next == (enum vfiomig_state)sim->options.fail_state)
 		rc = error_set(err, VFIOMIG_DEVICE, EIO, "set-state", "%s -> %s failed, as it was told to",
-		               vfiomig_state_name(sim->state), vfiomig_state_name(next));
+			       vfiomig_state_name(sim->state), vfiomig_state_name(next));
 	if (!rc)
 		rc = change_stream(sim, next, err);
 	if (rc) {
@@ -96,7 +96,7 @@ static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error 
 
 	if (arcs_next(sim->state, target, flags) == VFIOMIG_STATE_ERROR)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "set-state", "there is no way from %s to %s",
-		                 vfiomig_state_name(sim->state), vfiomig_state_name(target));
+				 vfiomig_state_name(sim->state), vfiomig_state_name(target));
 	while (sim->state != target) {
 		int rc = take_arc(sim, arcs_next(sim->state, target, flags), err);
 
@@ -142,7 +142,7 @@ static int config_put(void *dev, const void *blob, size_t bytes, struct vfiomig_
 
 	if (sim->state != VFIOMIG_STATE_RESUMING)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-state",
-		                 "a config state is loaded in RESUMING, not in %s", vfiomig_state_name(sim->state));
+				 "a config state is loaded in RESUMING, not in %s", vfiomig_state_name(sim->state));
 	sim->config.loads++;
 	if (sim_stream_written(&sim->stream) < sim->options.bytes)
 		sim->config.early = true;

@@ -14,7 +14,7 @@
 
 /* An endpoint of no known class without capabilities; neither ids are assigned to anybody. */
 static const uint8_t constant[PCI_STD_HEADER_SIZEOF] = {
-	[PCI_VENDOR_ID] = 0xe7,        [PCI_VENDOR_ID + 1] = 0x1e,       [PCI_DEVICE_ID] = 0x02,
+	[PCI_VENDOR_ID] = 0xe7,	       [PCI_VENDOR_ID + 1] = 0x1e,	 [PCI_DEVICE_ID] = 0x02,
 	[PCI_CLASS_DEVICE + 1] = 0xff, [PCI_SUBSYSTEM_VENDOR_ID] = 0xe7, [PCI_SUBSYSTEM_VENDOR_ID + 1] = 0x1e,
 	[PCI_SUBSYSTEM_ID] = 0x02,     [PCI_INTERRUPT_PIN] = 0x01,
 };
@@ -98,14 +98,14 @@ int sim_config_verdict(const struct sim_config *config, struct vfiomig_error *er
 		return 0;
 	if (config->loads != 1)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-count",
-		                 "the config state was loaded %u times, not once", config->loads);
+				 "the config state was loaded %u times, not once", config->loads);
 	if (config->early)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-early",
-		                 "the config state was loaded before all data had been written");
+				 "the config state was loaded before all data had been written");
 	for (uint32_t at = 0; at < config->bytes; at++)
 		if (config->now[at] != set_up(config, at))
 			return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-wrong",
-			                 "byte 0x%02x of the config space is 0x%02x, not 0x%02x", at, config->now[at],
-			                 set_up(config, at));
+					 "byte 0x%02x of the config space is 0x%02x, not 0x%02x", at, config->now[at],
+					 set_up(config, at));
 	return 0;
 }

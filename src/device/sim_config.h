@@ -12,7 +12,7 @@ struct sim_config {
 	uint32_t bytes; /* 0, 256 or 4096 */
 	uint64_t seed;
 	unsigned loads; /* since RESUMING began */
-	bool early;     /* one of them came before all data */
+	bool early;	/* one of them came before all data */
 	uint8_t now[VFIOMIG_CONFIG_BYTES_MAX];
 };
 

@@ -14,7 +14,7 @@
 
 enum { PAGE_BYTES = 4096, CAPACITY_MAX = 1 << 20, CAPACITY_ERROR = 64 << 10, CAPACITY_SLOW = 256 << 10 };
 
-#define MS_MAX     86400000
+#define MS_MAX	   86400000
 #define RATE_LEAST 1024
 
 static const char *const switch_words[] = { "off", "on", NULL };
@@ -23,8 +23,8 @@ static const char *const precopy_words[] = { "off", "enomsg", "zero", NULL };
 static const char *const personality_words[] = { "plain", "tiny", "short-end", "slow-load", NULL };
 static const char *const config_words[] = { "0", "256", "4096", NULL };
 /* At the index of each state; ERROR cannot be gone to. */
-static const char *const state_words[] = { "none",        "STOP",     "RUNNING",      "STOP_COPY", "RESUMING",
-	                                   "RUNNING_P2P", "PRE_COPY", "PRE_COPY_P2P", NULL };
+static const char *const state_words[] = { "none",	  "STOP",     "RUNNING",      "STOP_COPY", "RESUMING",
+					   "RUNNING_P2P", "PRE_COPY", "PRE_COPY_P2P", NULL };
 
 /* clang-format off */
 #define AT(field)                    offsetof(struct sim_options, field)
@@ -79,13 +79,13 @@ static void set_defaults(struct sim_options *options)
 }
 
 static int check_error_at(const struct sim_options *options, const struct spec *spec, const char *key, uint64_t at,
-                          struct vfiomig_error *err)
+			  struct vfiomig_error *err)
 {
 	if (at == SIM_NEVER || at < options->bytes)
 		return 0;
 	return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-	                 "device '%s': %s=%" PRIu64 " is behind the last of %" PRIu64 " bytes", spec->text, key, at,
-	                 options->bytes);
+			 "device '%s': %s=%" PRIu64 " is behind the last of %" PRIu64 " bytes", spec->text, key, at,
+			 options->bytes);
 }
 
 static int check_together(const struct sim_options *options, const struct spec *spec, struct vfiomig_error *err)
@@ -94,11 +94,11 @@ static int check_together(const struct sim_options *options, const struct spec *
 
 	if (spec->arg[0])
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec", "device '%s': '%s' is not key=value",
-		                 spec->text, spec->arg);
+				 spec->text, spec->arg);
 	if (options->personality == SIM_TINY && options->bytes > SIM_TINY_BYTES_MAX)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-		                 "device '%s': bytes=%" PRIu64 ": a tiny state has at most %d", spec->text,
-		                 options->bytes, SIM_TINY_BYTES_MAX);
+				 "device '%s': bytes=%" PRIu64 ": a tiny state has at most %d", spec->text,
+				 options->bytes, SIM_TINY_BYTES_MAX);
 	rc = check_error_at(options, spec, "read-error-at", options->read_error_at, err);
 	return rc ? rc : check_error_at(options, spec, "write-error-at", options->write_error_at, err);
 }

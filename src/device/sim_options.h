@@ -20,19 +20,19 @@ enum { SIM_TINY_BYTES_MAX = 4096 };
 struct sim_options {
 	uint64_t bytes; /* of the whole stream */
 	uint64_t seed;
-	uint64_t read_chunk, write_chunk;       /* most bytes that one call moves, 0: no limit */
-	uint64_t read_rate, write_rate;         /* bytes per second, 0: no limit */
+	uint64_t read_chunk, write_chunk;	/* most bytes that one call moves, 0: no limit */
+	uint64_t read_rate, write_rate;		/* bytes per second, 0: no limit */
 	uint64_t read_error_at, write_error_at; /* the first byte that fails with EIO, or SIM_NEVER */
-	uint64_t transition_ms;                 /* of each arc, where arc_ms says nothing else */
-	uint64_t arc_ms[VFIOMIG_STATE_COUNT];   /* by the state that an arc leads to, or SIM_NEVER */
-	uint64_t load_ms;                       /* of RESUMING -> STOP, or SIM_NEVER */
-	uint64_t fail_state;                    /* arcs to it fail; VFIOMIG_STATE_ERROR: none does */
-	uint64_t precopy;                       /* enum sim_precopy */
-	uint64_t precopy_bytes;                 /* of bytes, how many PRE_COPY gives */
+	uint64_t transition_ms;			/* of each arc, where arc_ms says nothing else */
+	uint64_t arc_ms[VFIOMIG_STATE_COUNT];	/* by the state that an arc leads to, or SIM_NEVER */
+	uint64_t load_ms;			/* of RESUMING -> STOP, or SIM_NEVER */
+	uint64_t fail_state;			/* arcs to it fail; VFIOMIG_STATE_ERROR: none does */
+	uint64_t precopy;			/* enum sim_precopy */
+	uint64_t precopy_bytes;			/* of bytes, how many PRE_COPY gives */
 	uint64_t p2p;
-	uint64_t personality;      /* enum sim_personality */
-	uint64_t config;           /* index of the config space's size: 0, 256, 4096 */
-	uint64_t config_seed;      /* SIM_NEVER: seed */
+	uint64_t personality;	   /* enum sim_personality */
+	uint64_t config;	   /* index of the config space's size: 0, 256, 4096 */
+	uint64_t config_seed;	   /* SIM_NEVER: seed */
 	uint64_t unchecked_config; /* check-config=off */
 };
 

@@ -17,7 +17,7 @@
 #include "base/error.h"
 
 void sim_stream_init(struct sim_stream *stream, const struct sim_options *options, const struct content *content,
-                     uint8_t *buffer)
+		     uint8_t *buffer)
 {
 	*stream = (struct sim_stream){
 		.options = options,
@@ -155,7 +155,7 @@ int sim_stream_go_on(struct sim_stream *stream, struct vfiomig_error *err)
 	quit(stream);
 	if (read(stream->quit_fd, &was, sizeof(was)) < 0 && errno != EAGAIN)
 		return error_set(err, VFIOMIG_DEVICE, errno, "sim-stream", "the state cannot go on: %s",
-		                 strerror(errno));
+				 strerror(errno));
 	stream->bytes -= pending(stream); /* made once more: they follow from their position */
 	stream->phase = SIM_SAVE;
 	stream->end = SIM_END_NONE;
@@ -164,7 +164,7 @@ int sim_stream_go_on(struct sim_stream *stream, struct vfiomig_error *err)
 		rc = start_thread(stream);
 	if (rc)
 		return error_set(err, VFIOMIG_DEVICE, -rc, "sim-stream", "no pipe or thread for the state: %s",
-		                 strerror(-rc));
+				 strerror(-rc));
 	return 0;
 }
 
@@ -190,24 +190,24 @@ int sim_stream_verdict(const struct sim_stream *stream, struct vfiomig_error *er
 
 	if (stream->end == SIM_END_ERROR)
 		return error_set(err, VFIOMIG_DEVICE, EIO, "load-failed", "the write of byte %" PRIu64 " failed",
-		                 stream->bytes);
+				 stream->bytes);
 	if (stream->end == SIM_END_SPLIT)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "load-split",
-		                 "the %" PRIu64 " bytes of the state must come by one write, and byte %" PRIu64
-		                 " did not come with the first",
-		                 whole, stream->bytes);
+				 "the %" PRIu64 " bytes of the state must come by one write, and byte %" PRIu64
+				 " did not come with the first",
+				 whole, stream->bytes);
 	if (stream->wrong && stream->wrong_at >= whole)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "load-long",
-		                 "the stream goes on with byte %" PRIu64 ", but the state has %" PRIu64 " bytes",
-		                 stream->wrong_at, whole);
+				 "the stream goes on with byte %" PRIu64 ", but the state has %" PRIu64 " bytes",
+				 stream->wrong_at, whole);
 	if (stream->wrong)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "load-wrong",
-		                 "byte %" PRIu64 " of the state is wrong: 0x%02x, not 0x%02x", stream->wrong_at,
-		                 stream->wrong_seen, stream->wrong_expected);
+				 "byte %" PRIu64 " of the state is wrong: 0x%02x, not 0x%02x", stream->wrong_at,
+				 stream->wrong_seen, stream->wrong_expected);
 	if (stream->bytes < whole)
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "load-short",
-		                 "the stream ends before byte %" PRIu64 ", but the state has %" PRIu64 " bytes",
-		                 stream->bytes, whole);
+				 "the stream ends before byte %" PRIu64 ", but the state has %" PRIu64 " bytes",
+				 stream->bytes, whole);
 	return 0;
 }
 

@@ -22,9 +22,9 @@ enum sim_phase { SIM_IDLE, SIM_SAVE_PRECOPY, SIM_SAVE, SIM_LOAD };
 enum sim_end {
 	SIM_END_NONE,
 	SIM_END_COMPLETE, /* saving: all is out; loading: short-end takes no more */
-	SIM_END_PAUSE,    /* all that PRE_COPY gives is out */
-	SIM_END_ERROR,    /* the byte that fails */
-	SIM_END_SPLIT,    /* a tiny state came in pieces */
+	SIM_END_PAUSE,	  /* all that PRE_COPY gives is out */
+	SIM_END_ERROR,	  /* the byte that fails */
+	SIM_END_SPLIT,	  /* a tiny state came in pieces */
 };
 
 struct sim_stream {
@@ -49,7 +49,7 @@ struct sim_stream {
 };
 
 void sim_stream_init(struct sim_stream *stream, const struct sim_options *options, const struct content *content,
-                     uint8_t *buffer);
+		     uint8_t *buffer);
 
 /* Start a session. -EMFILE, -ENFILE, -EAGAIN (no thread), -ENOMEM (all VFIOMIG_DEVICE); nothing is left open then. */
 int sim_stream_open(struct sim_stream *stream, enum sim_phase phase, struct vfiomig_error *err);

@@ -34,7 +34,7 @@ bool sim_stream_sleep(struct sim_stream *stream, uint64_t due_ns)
 
 	while (now < due_ns) {
 		struct timespec left = { .tv_sec = (time_t)((due_ns - now) / NS_PER_S),
-			                 .tv_nsec = (long)((due_ns - now) % NS_PER_S) };
+					 .tv_nsec = (long)((due_ns - now) % NS_PER_S) };
 
 		if (ppoll(&quit, 1, &left, NULL) > 0)
 			return false;

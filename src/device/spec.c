@@ -36,10 +36,10 @@ static int find_word(const char *const *words, const char *value)
 }
 
 static int refuse(const struct spec *spec, struct vfiomig_error *err, const char *key, const char *value,
-                  const char *why)
+		  const char *why)
 {
 	return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec", "device '%s': %s='%s': %s", spec->text, key, value,
-	                 why);
+			 why);
 }
 
 static int take_option(struct spec *spec, char *item, struct vfiomig_error *err)
@@ -48,7 +48,7 @@ static int take_option(struct spec *spec, char *item, struct vfiomig_error *err)
 
 	if (!equals || equals == item)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec", "device '%s': '%s' is not key=value",
-		                 spec->text, item);
+				 spec->text, item);
 	*equals = 0;
 	for (unsigned i = 0; i < spec->count; i++)
 		if (!strcmp(spec->options[i].key, item))
@@ -71,7 +71,7 @@ static int take_common(struct spec *spec, struct vfiomig_error *err)
 		if (!strcmp(option->key, "name")) {
 			if (!spec_name_valid(option->value))
 				return refuse(spec, err, "name", option->value,
-				              "a name has 1 to 31 letters, digits, '_', '-' and '.'");
+					      "a name has 1 to 31 letters, digits, '_', '-' and '.'");
 			spec->name = option->value;
 		} else if (!strcmp(option->key, "gate")) {
 			word = find_word(gate_words, option->value);
@@ -116,13 +116,13 @@ int spec_parse(struct spec *spec, const char *text, struct vfiomig_error *err)
 	*spec = (struct spec){ .arg = "", .name = "" };
 	if (strlen(text) >= sizeof(spec->text))
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-		                 "device '%.40s...': a spec has at most %d characters", text, SPEC_BYTES_MAX - 1);
+				 "device '%.40s...': a spec has at most %d characters", text, SPEC_BYTES_MAX - 1);
 	memcpy(spec->text, text, strlen(text));
 	memcpy(spec->buffer, text, strlen(text));
 	colon = strchr(spec->buffer, ':');
 	if (!colon || colon == spec->buffer)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-		                 "device '%s': a spec looks like KIND:ARGUMENT,KEY=VALUE,...", text);
+				 "device '%s': a spec looks like KIND:ARGUMENT,KEY=VALUE,...", text);
 	*colon = 0;
 	spec->kind = spec->buffer;
 	return take_items(spec, colon + 1, err);
@@ -160,7 +160,7 @@ static int read_number(const char *value, enum spec_type type, uint64_t *number)
 }
 
 static int apply_word(const struct spec *spec, const struct spec_rule *rule, const char *value, uint64_t *into,
-                      struct vfiomig_error *err)
+		      struct vfiomig_error *err)
 {
 	int word = find_word(rule->words, value);
 	char why[128] = "it is one of";
@@ -177,7 +177,7 @@ static int apply_word(const struct spec *spec, const struct spec_rule *rule, con
 }
 
 static int apply_option(const struct spec *spec, const struct spec_rule *rule, const char *value, void *into,
-                        struct vfiomig_error *err)
+			struct vfiomig_error *err)
 {
 	uint64_t *field = (uint64_t *)(void *)((char *)into + rule->offset);
 	uint64_t number;
@@ -186,18 +186,18 @@ static int apply_option(const struct spec *spec, const struct spec_rule *rule, c
 		return apply_word(spec, rule, value, field, err);
 	if (read_number(value, rule->type, &number))
 		return refuse(spec, err, rule->key, value,
-		              rule->type == SPEC_BYTES ? "not a number (4096, 0x1000, 64K, 1M, 2G)"
-		                                       : "not a whole number");
+			      rule->type == SPEC_BYTES ? "not a number (4096, 0x1000, 64K, 1M, 2G)"
+						       : "not a whole number");
 	if (number < rule->least || number > rule->most)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-		                 "device '%s': %s='%s': it goes from %" PRIu64 " to %" PRIu64, spec->text, rule->key,
-		                 value, rule->least, rule->most);
+				 "device '%s': %s='%s': it goes from %" PRIu64 " to %" PRIu64, spec->text, rule->key,
+				 value, rule->least, rule->most);
 	*field = number;
 	return 0;
 }
 
 int spec_apply(const struct spec *spec, const struct spec_rule *rules, size_t count, void *into,
-               struct vfiomig_error *err)
+	       struct vfiomig_error *err)
 {
 	for (unsigned i = 0; i < spec->count; i++) {
 		const struct spec_option *option = &spec->options[i];
@@ -208,8 +208,8 @@ int spec_apply(const struct spec *spec, const struct spec_rule *rules, size_t co
 			rule++;
 		if (rule == count)
 			return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-			                 "device '%s': '%s' is no option of '%s:'", spec->text, option->key,
-			                 spec->kind);
+					 "device '%s': '%s' is no option of '%s:'", spec->text, option->key,
+					 spec->kind);
 		rc = apply_option(spec, &rules[rule], option->value, into, err);
 		if (rc)
 			return rc;

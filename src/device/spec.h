@@ -37,7 +37,7 @@ struct spec_rule {
 	const char *key;
 	size_t offset;
 	enum spec_type type;
-	uint64_t least, most;     /* numbers */
+	uint64_t least, most;	  /* numbers */
 	const char *const *words; /* ends with NULL */
 };
 
@@ -46,7 +46,7 @@ int spec_parse(struct spec *spec, const char *text, struct vfiomig_error *err);
 
 /* Read all options of @spec into @into. -EINVAL (VFIOMIG_USAGE): an unknown key, or a value that its rule forbids. */
 int spec_apply(const struct spec *spec, const struct spec_rule *rules, size_t count, void *into,
-               struct vfiomig_error *err);
+	       struct vfiomig_error *err);
 
 /* Is @name fit to be a device's name: 1 to 31 letters, digits, '_', '-' and '.'? */
 int spec_name_valid(const char *name);

@@ -19,10 +19,10 @@
 
 /* Used by one thread at a time. */
 struct vfio {
-	struct vfio_node node;   /* empty if the descriptor was inherited */
+	struct vfio_node node;	 /* empty if the descriptor was inherited */
 	struct vfio_group group; /* its descriptors, all -1 if the descriptor was inherited */
-	int fd;                  /* of the device: group's, or the caller's */
-	int data_fd;             /* owned, -1: none */
+	int fd;			 /* of the device: group's, or the caller's */
+	int data_fd;		 /* owned, -1: none */
 	uint32_t migration_flags;
 	uint64_t config_offset;
 	uint32_t config_bytes;
@@ -61,8 +61,8 @@ static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error 
 		if (!has_stream(after))
 			close_data(vfio);
 		return error_set(err, VFIOMIG_DEVICE, -rc, "set-state", "%s -> %s failed, the device is in %s now: %s",
-		                 vfiomig_state_name(before), vfiomig_state_name(target), vfiomig_state_name(after),
-		                 strerror(-rc));
+				 vfiomig_state_name(before), vfiomig_state_name(target), vfiomig_state_name(after),
+				 strerror(-rc));
 	}
 	if (data_fd >= 0 || !has_stream(target))
 		close_data(vfio);
@@ -136,7 +136,7 @@ static int describe_config(struct vfio *vfio, struct vfiomig_device_info *info, 
 
 	if (rc)
 		return error_set(err, VFIOMIG_PREFLIGHT, -rc, "config-read", "the config space cannot be read: %s",
-		                 strerror(-rc));
+				 strerror(-rc));
 	info->config_bytes = vfio->config_bytes;
 	info->vendor = config_u16(info, 0x00);
 	info->device = config_u16(info, 0x02);
@@ -152,7 +152,7 @@ static int describe(void *dev, struct vfiomig_device_info *info, struct vfiomig_
 	const struct vfio_node *node = &vfio->node;
 
 	_Static_assert(sizeof(info->firmware) == sizeof(node->firmware) && sizeof(info->psid) == sizeof(node->psid),
-	               "copied");
+		       "copied");
 	snprintf(info->driver, sizeof(info->driver), "%.*s", (int)sizeof(info->driver) - 1, node->driver);
 	memcpy(info->firmware, node->firmware, sizeof(info->firmware));
 	memcpy(info->psid, node->psid, sizeof(info->psid));
@@ -173,7 +173,7 @@ static int reset(void *dev, struct vfiomig_error *err)
 		return error_set(err, VFIOMIG_DEVICE, -rc, "reset", "VFIO_DEVICE_RESET failed: %s", strerror(-rc));
 	if (get_state(vfio) != VFIOMIG_STATE_RUNNING)
 		return error_set(err, VFIOMIG_DEVICE, EIO, "reset", "after VFIO_DEVICE_RESET the device is in %s",
-		                 vfiomig_state_name(get_state(vfio)));
+				 vfiomig_state_name(get_state(vfio)));
 	return 0;
 }
 
@@ -206,7 +206,7 @@ static int take_inherited(struct vfio *vfio, int fd, struct vfiomig_error *err)
 
 	if (rc)
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-device", "descriptor %d is no VFIO device: %s", fd,
-		                 strerror(-rc));
+				 strerror(-rc));
 	vfio->fd = fd;
 	return 0;
 }
@@ -231,17 +231,17 @@ static int probe(struct vfio *vfio, const char *what, struct vfiomig_error *err)
 
 	if (rc && rc != -ENOTTY)
 		return error_set(err, VFIOMIG_PREFLIGHT, -rc, "no-migration",
-		                 "%s cannot be asked whether it migrates: %s", what, strerror(-rc));
+				 "%s cannot be asked whether it migrates: %s", what, strerror(-rc));
 	if (!(vfio->migration_flags & VFIOMIG_MIGRATION_STOP_COPY))
 		return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "no-migration",
-		                 "%s cannot migrate: its driver '%s' does not offer VFIO_DEVICE_FEATURE_MIGRATION",
-		                 what, vfio->node.driver[0] ? vfio->node.driver : "unknown");
+				 "%s cannot migrate: its driver '%s' does not offer VFIO_DEVICE_FEATURE_MIGRATION",
+				 what, vfio->node.driver[0] ? vfio->node.driver : "unknown");
 	rc = vfio_get_device_flags(vfio->fd, &flags);
 	if (!rc && flags & VFIO_DEVICE_FLAGS_PCI)
 		rc = vfio_get_config_region(vfio->fd, &vfio->config_offset, &vfio->config_bytes);
 	if (rc)
 		return error_set(err, VFIOMIG_PREFLIGHT, -rc, "no-device", "%s does not describe itself: %s", what,
-		                 strerror(-rc));
+				 strerror(-rc));
 	return 0;
 }
 
@@ -265,8 +265,8 @@ static int read_options(struct vfio_options *options, const struct spec *spec, s
 		return rc;
 	if (!spec->arg[0] == (options->fd == NO_FD))
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-		                 "device '%s': it takes either a PCI address, mdev UUID or sysfs path, or fd=N",
-		                 spec->text);
+				 "device '%s': it takes either a PCI address, mdev UUID or sysfs path, or fd=N",
+				 spec->text);
 	return 0;
 }
 

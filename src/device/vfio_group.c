@@ -25,13 +25,13 @@ static int open_container(struct vfio_group *group, const struct vfio_roots *roo
 		return 0;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-vfio",
-		                 "%s is missing: this kernel has no VFIO, or it is not loaded (modprobe vfio-pci)",
-		                 path);
+				 "%s is missing: this kernel has no VFIO, or it is not loaded (modprobe vfio-pci)",
+				 path);
 	return error_set(err, VFIOMIG_PREFLIGHT, errno, "no-vfio", "%s cannot be opened: %s", path, strerror(errno));
 }
 
 static int open_group(struct vfio_group *group, const struct vfio_roots *roots, const struct vfio_node *node,
-                      struct vfiomig_error *err)
+		      struct vfiomig_error *err)
 {
 	char path[PATH_MAX];
 
@@ -41,13 +41,13 @@ static int open_group(struct vfio_group *group, const struct vfio_roots *roots, 
 		return 0;
 	if (errno == EBUSY)
 		return error_set(err, VFIOMIG_PREFLIGHT, EBUSY, "group-busy",
-		                 "%s is in use: somebody else has IOMMU group %d open", node->id, node->group);
+				 "%s is in use: somebody else has IOMMU group %d open", node->id, node->group);
 	if (errno == ENOENT)
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-group",
-		                 "%s is missing, the IOMMU group of %s: is the device bound to a VFIO driver?", path,
-		                 node->id);
+				 "%s is missing, the IOMMU group of %s: is the device bound to a VFIO driver?", path,
+				 node->id);
 	return error_set(err, VFIOMIG_PREFLIGHT, errno, "no-group", "%s, the IOMMU group of %s, cannot be opened: %s",
-	                 path, node->id, strerror(errno));
+			 path, node->id, strerror(errno));
 }
 
 static int check_viable(const struct vfio_group *group, const struct vfio_node *node, struct vfiomig_error *err)
@@ -56,7 +56,7 @@ static int check_viable(const struct vfio_group *group, const struct vfio_node *
 
 	if (ioctl(group->group, VFIO_GROUP_GET_STATUS, &status))
 		return error_set(err, VFIOMIG_PREFLIGHT, errno, "no-group", "IOMMU group %d does not answer: %s",
-		                 node->group, strerror(errno));
+				 node->group, strerror(errno));
 	if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
 		return 0;
 	return error_set(
@@ -70,11 +70,11 @@ static int join_container(struct vfio_group *group, const struct vfio_node *node
 {
 	if (ioctl(group->group, VFIO_GROUP_SET_CONTAINER, &group->container))
 		return error_set(err, VFIOMIG_PREFLIGHT, errno, "no-container",
-		                 "IOMMU group %d cannot be put into a container: %s", node->group, strerror(errno));
+				 "IOMMU group %d cannot be put into a container: %s", node->group, strerror(errno));
 	if (ioctl(group->container, VFIO_SET_IOMMU, (unsigned long)VFIO_TYPE1v2_IOMMU))
 		return error_set(err, VFIOMIG_PREFLIGHT, errno, "no-iommu",
-		                 "the IOMMU of group %d cannot be set up (type1v2): %s; is vfio_iommu_type1 loaded?",
-		                 node->group, strerror(errno));
+				 "the IOMMU of group %d cannot be set up (type1v2): %s; is vfio_iommu_type1 loaded?",
+				 node->group, strerror(errno));
 	return 0;
 }
 
@@ -84,11 +84,11 @@ static int get_device(struct vfio_group *group, const struct vfio_node *node, st
 	if (group->device >= 0)
 		return 0;
 	return error_set(err, VFIOMIG_PREFLIGHT, errno, "no-device", "IOMMU group %d does not give %s away: %s",
-	                 node->group, node->id, strerror(errno));
+			 node->group, node->id, strerror(errno));
 }
 
 int vfio_group_open(struct vfio_group *group, const struct vfio_roots *roots, const struct vfio_node *node,
-                    struct vfiomig_error *err)
+		    struct vfiomig_error *err)
 {
 	int rc;
 

@@ -17,7 +17,7 @@ struct vfio_group {
  *   -EBUSY   the group is in use, or not all of it belongs to VFIO
  */
 int vfio_group_open(struct vfio_group *group, const struct vfio_roots *roots, const struct vfio_node *node,
-                    struct vfiomig_error *err);
+		    struct vfiomig_error *err);
 
 void vfio_group_close(struct vfio_group *group);
 

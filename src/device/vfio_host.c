@@ -98,7 +98,7 @@ static int add_bus(struct list *list, const char *bus, struct vfiomig_error *err
 }
 
 int vfio_host_list(const struct vfio_roots *roots, struct vfiomig_vfio_device *devices, unsigned max, bool ask,
-                   struct vfiomig_error *err)
+		   struct vfiomig_error *err)
 {
 	struct list list = { roots, devices, max, 0, ask };
 	int rc = add_bus(&list, "pci", err);

@@ -8,6 +8,6 @@
 #include "device/vfio_node.h"
 
 int vfio_host_list(const struct vfio_roots *roots, struct vfiomig_vfio_device *devices, unsigned max, bool ask,
-                   struct vfiomig_error *err);
+		   struct vfiomig_error *err);
 
 #endif

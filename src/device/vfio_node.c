@@ -128,7 +128,7 @@ int vfio_node_read(struct vfio_node *node, const char *path, struct vfiomig_erro
 	*node = (struct vfio_node){ .group = -1, .numa_node = -1 };
 	if (!realpath(path, node->path))
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-device", "there is no device %s: %s", path,
-		                 strerror(errno));
+				 strerror(errno));
 	slash = strrchr(node->path, '/');
 	copy(node->id, sizeof(node->id), slash ? slash + 1 : node->path);
 	read_link(node->path, "driver", node->driver, sizeof(node->driver));
@@ -167,7 +167,7 @@ int vfio_node_find(struct vfio_node *node, const struct vfio_roots *roots, const
 		join(path, "%s/bus/mdev/devices/%s", roots->sysfs, arg);
 	else
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-		                 "device 'vfio:%s': '%s' is no PCI address, mdev UUID, sysfs path or fd=N", arg, arg);
+				 "device 'vfio:%s': '%s' is no PCI address, mdev UUID, sysfs path or fd=N", arg, arg);
 	return vfio_node_read(node, path, err);
 }
 
@@ -175,8 +175,8 @@ int vfio_node_check(const struct vfio_node *node, struct vfiomig_error *err)
 {
 	if (!node->vfio && !node->driver[0])
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-driver",
-		                 "%s has no driver: bind it to its VFIO driver (mlx5-vfio-pci, vfio-pci, ...)",
-		                 node->id);
+				 "%s has no driver: bind it to its VFIO driver (mlx5-vfio-pci, vfio-pci, ...)",
+				 node->id);
 	if (!node->vfio)
 		return error_set(
 			err, VFIOMIG_PREFLIGHT, ENODEV, "no-driver",
@@ -184,6 +184,6 @@ int vfio_node_check(const struct vfio_node *node, struct vfiomig_error *err)
 			node->id, node->driver);
 	if (node->group < 0)
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-group",
-		                 "%s has no IOMMU group: is there an IOMMU, and is it on (intel_iommu=on)?", node->id);
+				 "%s has no IOMMU group: is there an IOMMU, and is it on (intel_iommu=on)?", node->id);
 	return 0;
 }

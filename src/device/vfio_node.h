@@ -19,11 +19,11 @@ extern const struct vfio_roots vfio_roots;
 
 struct vfio_node {
 	char path[PATH_MAX]; /* of the device's folder */
-	char id[128];        /* PCI address or UUID: the folder's name, and the device's in its group */
+	char id[128];	     /* PCI address or UUID: the folder's name, and the device's in its group */
 	char driver[64];     /* "" if none is bound */
-	bool vfio;           /* the driver is one of VFIO's */
-	int group;           /* IOMMU group, -1: none */
-	int numa_node;       /* -1: unknown */
+	bool vfio;	     /* the driver is one of VFIO's */
+	int group;	     /* IOMMU group, -1: none */
+	int numa_node;	     /* -1: unknown */
 	uint16_t vendor, device;
 	char firmware[64]; /* of the RDMA device of the function or its parent, "" where there is none, as psid */
 	char psid[32];

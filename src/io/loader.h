@@ -21,8 +21,8 @@ struct loader;
 
 struct loader_config {
 	enum vfiomig_loader kind; /* AUTO: io_uring where the kernel has it and allows it, else write(2) */
-	int fd;                   /* resuming data_fd; the device's, its position the loader's until close */
-	int cancel_fd;            /* readable: give up; the session's */
+	int fd;			  /* resuming data_fd; the device's, its position the loader's until close */
+	int cancel_fd;		  /* readable: give up; the session's */
 	struct explain explain;
 	bool split; /* may a piece be split over several writes? false for devices of a few hundred bytes */
 };

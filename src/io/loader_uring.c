@@ -20,17 +20,17 @@
 
 enum {
 	RING_ENTRIES = 4,      /* one write and one cancel at a time */
-	THE_FILE = 0,          /* index of the data_fd in the ring's table */
-	CANCEL_TAG = 0,        /* user_data of cancels; writes count from 1 */
+	THE_FILE = 0,	       /* index of the data_fd in the ring's table */
+	CANCEL_TAG = 0,	       /* user_data of cancels; writes count from 1 */
 	CANCEL_AGAIN_MS = 100, /* a cancel can miss a write that is just changing hands between kernel threads */
 };
 
 struct uring_loader {
 	struct loader loader;
 	struct io_uring ring;
-	off_t start;     /* position of the file when the loader opened; -1: a stream, which has none */
+	off_t start;	 /* position of the file when the loader opened; -1: a stream, which has none */
 	uint64_t writes; /* begun so far, and the user_data of the last */
-	int broken;      /* a write is stuck in the submission queue: nothing may be submitted after it */
+	int broken;	 /* a write is stuck in the submission queue: nothing may be submitted after it */
 };
 
 /* Put what was prepared before the kernel, whole. */
@@ -184,14 +184,14 @@ static int refuse(int rc, struct vfiomig_error *err)
 {
 	if (rc == -ENOSYS)
 		return error_set(err, VFIOMIG_PREFLIGHT, ENOSYS, "io-uring-absent",
-		                 "this kernel has no io_uring that would do: let the loader be auto or write");
+				 "this kernel has no io_uring that would do: let the loader be auto or write");
 	if (rc == -EPERM)
 		return error_set(
 			err, VFIOMIG_PREFLIGHT, EPERM, "io-uring-forbidden",
 			"io_uring is forbidden here, by the sysctl kernel.io_uring_disabled or by a container's "
 			"seccomp filter: allow it, or let the loader be auto or write");
 	return error_set(err, VFIOMIG_PREFLIGHT, -rc, "io-uring", "an io_uring for the device cannot be had (errno %d)",
-	                 -rc);
+			 -rc);
 }
 
 int loader_uring_open(struct loader **out, int fd, struct vfiomig_error *err)

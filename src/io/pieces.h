@@ -15,9 +15,9 @@ enum { PIECES_RUN_BYTES_MAX = 4 << 20 };
 
 struct pieces {
 	const struct iovec *next; /* the caller's, which outlives this */
-	unsigned count;           /* from next on */
-	size_t taken;             /* of next */
-	bool split;               /* false: a run is one whole piece, or what the device left over of it */
+	unsigned count;		  /* from next on */
+	size_t taken;		  /* of next */
+	bool split;		  /* false: a run is one whole piece, or what the device left over of it */
 };
 
 /* The bytes to write now, where they lie; length 0: all is written. */

@@ -12,15 +12,15 @@
 #include "io/explain.h"
 
 struct reader {
-	int fd;                 /* saving data_fd; the device's */
-	int cancel_fd;          /* readable: give up; the session's */
+	int fd;			/* saving data_fd; the device's */
+	int cancel_fd;		/* readable: give up; the session's */
 	struct explain explain; /* what the device says of a result <= 0 */
-	uint64_t at;            /* bytes of the stream read so far; after a failure, where it failed */
+	uint64_t at;		/* bytes of the stream read so far; after a failure, where it failed */
 };
 
 enum reader_stop {
-	READER_FULL,    /* the buffer is full, the device may have more */
-	READER_END,     /* the stream is over */
+	READER_FULL,	/* the buffer is full, the device may have more */
+	READER_END,	/* the stream is over */
 	READER_NOTHING, /* nothing for now (PRE_COPY) */
 };
 

@@ -19,9 +19,9 @@ struct window_entry {
 struct window {
 	struct window_entry *entries; /* the caller's array of @slots */
 	uint32_t slots;
-	uint64_t base;	/* index of the next packet to be popped: everything before it is done */
-	uint64_t end;	/* one past the highest index that has come */
-	uint64_t last;	/* one past the config packet; UINT64_MAX until it has come */
+	uint64_t base; /* index of the next packet to be popped: everything before it is done */
+	uint64_t end;  /* one past the highest index that has come */
+	uint64_t last; /* one past the config packet; UINT64_MAX until it has come */
 };
 
 /* @entries (slots of them) stays the caller's and must outlive the window. */

@@ -11,20 +11,16 @@ static void out_of_phase(struct core *core, enum message_type message, uint64_t 
 {
 	struct vfiomig_error err = { 0 };
 
-	error_set(&err, VFIOMIG_PROTOCOL, EPROTO, "message-out-of-phase", "the %s sent %s in phase %s", core_peer_name(core),
-		  message_name(message), core_phase_name(core));
+	error_set(&err, VFIOMIG_PROTOCOL, EPROTO, "message-out-of-phase", "the %s sent %s in phase %s",
+		  core_peer_name(core), message_name(message), core_phase_name(core));
 	core_fail(core, &err, now, actions);
 }
 
 static const uint32_t message_facts[MESSAGE_TYPES] = {
-	[MESSAGE_OFFER] = FACT_OFFER,
-	[MESSAGE_AGREED] = FACT_AGREED,
-	[MESSAGE_READY] = FACT_READY,
-	[MESSAGE_LANES_READY] = FACT_LANES_READY,
-	[MESSAGE_SWITCHOVER] = FACT_SWITCHOVER,
-	[MESSAGE_PREPARED] = FACT_PREPARED,
-	[MESSAGE_COMMIT] = FACT_COMMIT,
-	[MESSAGE_DONE] = FACT_DONE,
+	[MESSAGE_OFFER] = FACT_OFFER,		[MESSAGE_AGREED] = FACT_AGREED,
+	[MESSAGE_READY] = FACT_READY,		[MESSAGE_LANES_READY] = FACT_LANES_READY,
+	[MESSAGE_SWITCHOVER] = FACT_SWITCHOVER, [MESSAGE_PREPARED] = FACT_PREPARED,
+	[MESSAGE_COMMIT] = FACT_COMMIT,		[MESSAGE_DONE] = FACT_DONE,
 };
 
 static void on_message(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
@@ -103,7 +99,8 @@ static int on_step_done(struct core *core, const struct core_event *event, struc
 	return 0;
 }
 
-static void on_device_done(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
+static void on_device_done(struct core *core, const struct core_event *event, uint64_t now,
+			   struct core_actions *actions)
 {
 	struct core_device *device = &core->device[event->device];
 	struct vfiomig_error err = { 0 };

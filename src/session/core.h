@@ -19,24 +19,24 @@
 
 /* What has happened, once and for all. Bits of core.facts. */
 enum core_fact {
-	FACT_CONTROL_UP = 1 << 0,	 /* the control connection stands */
-	FACT_PROBED = 1 << 1,		 /* it is known which transports are usable */
-	FACT_OFFER = 1 << 2,		 /* destination: OFFER and all DEVICEs are here and fit */
-	FACT_AGREED = 1 << 3,		 /* source: AGREED is here and fits */
-	FACT_FABRIC_OPEN = 1 << 4,	 /* arena and fabric stand */
-	FACT_READY = 1 << 5,		 /* source: READY is here */
-	FACT_LANES_UP = 1 << 6,		 /* all lanes stand and have carried their warm-up */
-	FACT_LANES_READY = 1 << 7,	 /* source: LANES_READY is here */
-	FACT_SWITCHOVER = 1 << 8,	 /* destination: SWITCHOVER is here */
-	FACT_ITERABLES_DONE = 1 << 9,	 /* source: the VMM's own iterables are out */
-	FACT_PLATFORM_READY = 1 << 10,	 /* destination: the VMM's platform is loaded */
-	FACT_TOKEN = 1 << 11,		 /* destination: the token is here */
-	FACT_RELEASED = 1 << 12,	 /* destination: its memory takes no remote write any more */
-	FACT_PREPARED = 1 << 13,	 /* source: PREPARED is here; destination: journalled */
-	FACT_COMMITTED = 1 << 14,	 /* journalled, on either side */
-	FACT_COMMIT = 1 << 15,		 /* destination: COMMIT is here */
-	FACT_DONE = 1 << 16,		 /* source: DONE is here */
-	FACT_FABRIC_DOWN = 1 << 17,	 /* all lanes are fenced, nothing touches the arena */
+	FACT_CONTROL_UP = 1 << 0,      /* the control connection stands */
+	FACT_PROBED = 1 << 1,	       /* it is known which transports are usable */
+	FACT_OFFER = 1 << 2,	       /* destination: OFFER and all DEVICEs are here and fit */
+	FACT_AGREED = 1 << 3,	       /* source: AGREED is here and fits */
+	FACT_FABRIC_OPEN = 1 << 4,     /* arena and fabric stand */
+	FACT_READY = 1 << 5,	       /* source: READY is here */
+	FACT_LANES_UP = 1 << 6,	       /* all lanes stand and have carried their warm-up */
+	FACT_LANES_READY = 1 << 7,     /* source: LANES_READY is here */
+	FACT_SWITCHOVER = 1 << 8,      /* destination: SWITCHOVER is here */
+	FACT_ITERABLES_DONE = 1 << 9,  /* source: the VMM's own iterables are out */
+	FACT_PLATFORM_READY = 1 << 10, /* destination: the VMM's platform is loaded */
+	FACT_TOKEN = 1 << 11,	       /* destination: the token is here */
+	FACT_RELEASED = 1 << 12,       /* destination: its memory takes no remote write any more */
+	FACT_PREPARED = 1 << 13,       /* source: PREPARED is here; destination: journalled */
+	FACT_COMMITTED = 1 << 14,      /* journalled, on either side */
+	FACT_COMMIT = 1 << 15,	       /* destination: COMMIT is here */
+	FACT_DONE = 1 << 16,	       /* source: DONE is here */
+	FACT_FABRIC_DOWN = 1 << 17,    /* all lanes are fenced, nothing touches the arena */
 };
 
 /* What a device's own thread can be asked for; each is answered by one CORE_DEVICE_DONE. */
@@ -49,14 +49,14 @@ enum device_request {
 	REQUEST_STOP,	   /* STOP_COPY -> STOP */
 	REQUEST_RESUME,	   /* back to RUNNING: the way back */
 	/* destination */
-	REQUEST_CHECK,	 /* would the source's config space load? */
+	REQUEST_CHECK,	  /* would the source's config space load? */
 	REQUEST_RESUMING, /* to RESUMING */
-	REQUEST_LOAD,	 /* packets into the data_fd, up to and including the config packet, which is kept aside */
-	REQUEST_CONFIG,	 /* load the config state */
-	REQUEST_FINISH,	 /* RESUMING -> STOP, where drivers validate */
-	REQUEST_RUN_P2P, /* STOP -> RUNNING_P2P */
-	REQUEST_RUN,	 /* -> RUNNING */
-	REQUEST_RESET,	 /* the way back */
+	REQUEST_LOAD,	  /* packets into the data_fd, up to and including the config packet, which is kept aside */
+	REQUEST_CONFIG,	  /* load the config state */
+	REQUEST_FINISH,	  /* RESUMING -> STOP, where drivers validate */
+	REQUEST_RUN_P2P,  /* STOP -> RUNNING_P2P */
+	REQUEST_RUN,	  /* -> RUNNING */
+	REQUEST_RESET,	  /* the way back */
 	REQUEST_COUNT
 };
 
@@ -93,8 +93,8 @@ struct core_event {
 	unsigned device;
 	enum device_request request;
 	struct stream_counts counts;
-	const struct token *token;	      /* valid during the step */
-	const uint64_t *arrived;	      /* packets that have come, per device, config excluded; valid during the step */
+	const struct token *token; /* valid during the step */
+	const uint64_t *arrived;   /* packets that have come, per device, config excluded; valid during the step */
 	const struct vfiomig_error *error; /* NULL or code 0: it went well; valid during the step */
 };
 
@@ -137,11 +137,11 @@ enum core_phase {
 	PHASE_LANES,
 	PHASE_SWITCHOVER, /* source: quiesce; destination: not used */
 	PHASE_STREAM,
-	PHASE_DRAIN,   /* source: all is out, wait for PREPARED; destination: release and journal */
-	PHASE_HOLD,    /* destination: prepared, COMMIT may come; source: not used */
-	PHASE_RECORD,  /* COMMITTED is being journalled */
-	PHASE_COMMIT,  /* source: COMMIT is out; destination: devices go to P2P */
-	PHASE_RUN,     /* destination: devices run */
+	PHASE_DRAIN,  /* source: all is out, wait for PREPARED; destination: release and journal */
+	PHASE_HOLD,   /* destination: prepared, COMMIT may come; source: not used */
+	PHASE_RECORD, /* COMMITTED is being journalled */
+	PHASE_COMMIT, /* source: COMMIT is out; destination: devices go to P2P */
+	PHASE_RUN,    /* destination: devices run */
 	PHASE_DONE,
 	PHASE_ROLLBACK, /* waits end, lanes are fenced, device calls come back */
 	PHASE_RESTORE,	/* source: devices resume; destination: devices are reset */
@@ -150,13 +150,13 @@ enum core_phase {
 };
 
 struct core_device {
-	bool p2p;   /* has the P2P states */
-	bool gated; /* its config load waits for token and platform */
-	uint8_t step; /* steps of its row that are done */
-	enum device_request busy; /* asked of its thread and not answered */
-	bool touched;		  /* some state change was asked for: it must be put back if the session fails */
-	bool failed;		  /* destination, after the commit: it could not be run */
-	bool ended;		  /* destination: .manifest is here */
+	bool p2p;		       /* has the P2P states */
+	bool gated;		       /* its config load waits for token and platform */
+	uint8_t step;		       /* steps of its row that are done */
+	enum device_request busy;      /* asked of its thread and not answered */
+	bool touched;		       /* some state change was asked for: it must be put back if the session fails */
+	bool failed;		       /* destination, after the commit: it could not be run */
+	bool ended;		       /* destination: .manifest is here */
 	struct stream_counts counts;   /* of this side: what was read, or loaded */
 	struct stream_counts manifest; /* destination: what the source says */
 	bool counted;		       /* .counts are complete */
@@ -172,21 +172,21 @@ struct core {
 	struct core_device device[VFIOMIG_DEVICES_MAX];
 	enum core_phase phase;
 	uint32_t facts;
-	uint64_t phase_ns;  /* since when it is in this phase */
-	uint64_t heard_ns;  /* when the peer was last heard */
-	uint64_t sent_ns;   /* when something was last sent */
-	uint64_t gate_ns;   /* destination: since when only the gate is awaited; 0: it is not */
-	uint64_t stop_ns;   /* when the first device left its running state; 0: not yet */
-	uint64_t done_ns;   /* source: when DONE came */
-	uint64_t lane_lost_ns;	       /* when the first lane was lost; 0: none was */
+	uint64_t phase_ns;		/* since when it is in this phase */
+	uint64_t heard_ns;		/* when the peer was last heard */
+	uint64_t sent_ns;		/* when something was last sent */
+	uint64_t gate_ns;		/* destination: since when only the gate is awaited; 0: it is not */
+	uint64_t stop_ns;		/* when the first device left its running state; 0: not yet */
+	uint64_t done_ns;		/* source: when DONE came */
+	uint64_t lane_lost_ns;		/* when the first lane was lost; 0: none was */
 	struct vfiomig_error lane_lost; /* why, as far as the lane knows */
-	bool peer_gone;	    /* the control connection is of no use any more */
-	bool peer_knows;    /* ABORT was sent, or came */
-	bool touched;	    /* any device's state was changed */
-	bool ran;	    /* destination: a device has left STOP for good */
-	bool overtaken;	    /* source: the record of COMMITTED was asked for: no way back on its own */
-	unsigned ordered;   /* devices with an order */
-	struct token token; /* destination: valid with FACT_TOKEN */
+	bool peer_gone;			/* the control connection is of no use any more */
+	bool peer_knows;		/* ABORT was sent, or came */
+	bool touched;			/* any device's state was changed */
+	bool ran;			/* destination: a device has left STOP for good */
+	bool overtaken;			/* source: the record of COMMITTED was asked for: no way back on its own */
+	unsigned ordered;		/* devices with an order */
+	struct token token;		/* destination: valid with FACT_TOKEN */
 	struct vfiomig_error outcome;
 	char peer_state[16]; /* what is known of the other side's devices, for the result */
 };

@@ -133,12 +133,8 @@ static bool may_run(const struct core *core, unsigned d)
 }
 
 const struct step_row destination_steps[] = {
-	{ REQUEST_CHECK, may_check, NULL },
-	{ REQUEST_RESUMING, may_resume, NULL },
-	{ REQUEST_LOAD, may_load, NULL },
-	{ REQUEST_CONFIG, core_gate_open, NULL },
-	{ REQUEST_FINISH, may_finish, NULL },
-	{ REQUEST_RUN_P2P, may_run_p2p, core_device_p2p_missing },
-	{ REQUEST_RUN, may_run, NULL },
-	{ REQUEST_NONE, NULL, NULL },
+	{ REQUEST_CHECK, may_check, NULL },   { REQUEST_RESUMING, may_resume, NULL },
+	{ REQUEST_LOAD, may_load, NULL },     { REQUEST_CONFIG, core_gate_open, NULL },
+	{ REQUEST_FINISH, may_finish, NULL }, { REQUEST_RUN_P2P, may_run_p2p, core_device_p2p_missing },
+	{ REQUEST_RUN, may_run, NULL },	      { REQUEST_NONE, NULL, NULL },
 };

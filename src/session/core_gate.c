@@ -26,8 +26,8 @@ bool core_gate_open(const struct core *core, unsigned d)
 static int differs(unsigned d, const char *what, uint64_t token, uint64_t other, struct vfiomig_error *err)
 {
 	return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "token-manifest-mismatch",
-			 "device %u: the token counts %llu data packets or bytes, %s %llu", d, (unsigned long long)token, what,
-			 (unsigned long long)other);
+			 "device %u: the token counts %llu data packets or bytes, %s %llu", d,
+			 (unsigned long long)token, what, (unsigned long long)other);
 }
 
 /* The token against all that is known: what was loaded, so that it cannot open the gate too early, and the manifest. */

@@ -95,7 +95,7 @@ static const char *own_state(const struct core *core)
 	if (core->phase == PHASE_DONE)
 		return source ? "retired" : core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
 	if (source)
-		return core->outcome.code == VFIOMIG_IN_DOUBT	   ? "stopped"
+		return core->outcome.code == VFIOMIG_IN_DOUBT	    ? "stopped"
 		       : core->outcome.code == VFIOMIG_SOURCE_STUCK ? "stuck"
 								    : "running";
 	return core->touched ? "reset" : "untouched";

@@ -7,9 +7,9 @@
 
 struct phase_row {
 	const char *name;
-	uint32_t accepts; /* facts that the peer may state in this phase */
-	uint32_t needs;	  /* facts without which it does not end */
-	uint8_t through;  /* steps that every device must have done */
+	uint32_t accepts;  /* facts that the peer may state in this phase */
+	uint32_t needs;	   /* facts without which it does not end */
+	uint8_t through;   /* steps that every device must have done */
 	uint32_t limit_ms; /* how long it may last; 0: as long as the peer lives */
 	enum core_phase next;
 	void (*enter)(struct core *core, struct core_actions *actions); /* NULL: nothing to do */

@@ -40,8 +40,8 @@ static void check_silence(struct core *core, uint64_t now, struct core_actions *
 
 	if (!silence_counts(core) || now < core->heard_ns || now - core->heard_ns < core->peer_timeout_ns)
 		return;
-	error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "peer-silent", "the %s was silent for %llu ms", core_peer_name(core),
-		  (unsigned long long)(core->peer_timeout_ns / NS_PER_MS));
+	error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "peer-silent", "the %s was silent for %llu ms",
+		  core_peer_name(core), (unsigned long long)(core->peer_timeout_ns / NS_PER_MS));
 	core_fail(core, &err, now, actions); /* the ABORT still goes out: it may only have been asleep */
 	core->peer_gone = true;
 }

@@ -82,8 +82,8 @@ bool flow_take(struct flow *flow, unsigned d, unsigned *slot, uint64_t *index)
 
 	if (mine->owner != OWNER_READER) {
 		/* Two conditions, and both are needed: loaded over there, and not read by any work request here. */
-		device->waiting = mine->owner != OWNER_NOBODY ||
-				  !credit_allows(device->credit, flow->slots, device->packets);
+		device->waiting =
+			mine->owner != OWNER_NOBODY || !credit_allows(device->credit, flow->slots, device->packets);
 		if (device->waiting)
 			return false;
 		*mine = (struct flow_slot){ .owner = OWNER_READER, .index = device->packets };

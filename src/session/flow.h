@@ -36,10 +36,10 @@ struct flow_slot {
 };
 
 struct flow_device {
-	bool waiting;	   /* its thread sleeps until FLOW_WAKE */
-	uint64_t packets;  /* source: filled; destination: arrived */
-	uint64_t bytes;	   /* of their payload */
-	bool config;	   /* the config packet is among them */
+	bool waiting;	  /* its thread sleeps until FLOW_WAKE */
+	uint64_t packets; /* source: filled; destination: arrived */
+	uint64_t bytes;	  /* of their payload */
+	bool config;	  /* the config packet is among them */
 	/* source */
 	struct flow_slot *slots;
 	uint64_t credit; /* packets that the destination has loaded */

@@ -44,8 +44,7 @@ static int check_arrival(const struct flow *flow, unsigned lane, uint32_t immedi
 
 	if (d >= flow->devices)
 		return refuse(why, "packet-foreign-device");
-	if (header->device != d ||
-	    header->index != window_index(&flow->device[d].window, immediate_index(immediate)))
+	if (header->device != d || header->index != window_index(&flow->device[d].window, immediate_index(immediate)))
 		return refuse(why, "packet-immediate");
 	if ((d + header->index) % flow->lanes != lane)
 		return refuse(why, "packet-lane");

@@ -39,10 +39,11 @@ static int check_device(const struct plan_side *side, unsigned d, struct vfiomig
 				 "device '%s' (driver %s) cannot migrate: it does not offer STOP_COPY", device->spec,
 				 device->info.driver);
 	if (side->devices > 1 && !has(device, VFIOMIG_MIGRATION_P2P))
-		return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "no-p2p",
-				 "device '%s' has no P2P state: it can migrate alone, but not together with others, which "
-				 "could still write to it while it is saved",
-				 device->spec);
+		return error_set(
+			err, VFIOMIG_PREFLIGHT, ENOTSUP, "no-p2p",
+			"device '%s' has no P2P state: it can migrate alone, but not together with others, which "
+			"could still write to it while it is saved",
+			device->spec);
 	for (unsigned i = 0; i < d; i++)
 		if (device->name[0] && strcmp(device->name, side->device[i]->name) == 0)
 			return error_set(err, VFIOMIG_USAGE, EINVAL, "same-name", "two devices have the name '%s'",
@@ -95,7 +96,8 @@ void plan_device(const struct plan_side *side, unsigned d, struct message_device
 {
 	const struct vfiomig_device *device = side->device[d];
 
-	*message = (struct message_device){ .number = (uint16_t)d, .gate = (uint8_t)device->gate, .info = device->info };
+	*message =
+		(struct message_device){ .number = (uint16_t)d, .gate = (uint8_t)device->gate, .info = device->info };
 	memcpy(message->name, device->name, sizeof(message->name));
 }
 
@@ -114,8 +116,7 @@ int plan_accept(struct plan *plan, const struct plan_side *side, const struct me
 {
 	if (agreed->lanes != side->lanes || agreed->slots > side->slots || agreed->slots < VFIOMIG_SLOTS_MIN ||
 	    agreed->slot_bytes > side->slot_bytes || agreed->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
-	    !(side->transports & 1U << agreed->transport) ||
-	    (side->devices < 64 && agreed->gated >> side->devices))
+	    !(side->transports & 1U << agreed->transport) || (side->devices < 64 && agreed->gated >> side->devices))
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "agreed-beyond-offer",
 				 "the destination agreed to something that was not offered");
 	*plan = (struct plan){ .devices = side->devices,
@@ -152,10 +153,11 @@ static int agree_gate(struct plan *plan, const struct plan_side *side, const str
 	else
 		on = theirs == VFIOMIG_GATE_ON || ours == VFIOMIG_GATE_ON;
 	if (on && side->no_platform && local->owned_by_vmm)
-		return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "gate-undriven",
-				 "the source wants the gate on, but the destination's device '%s' is a VMM's and nothing "
-				 "there can say when the VMM's platform is ready",
-				 local->spec);
+		return error_set(
+			err, VFIOMIG_PREFLIGHT, ENOTSUP, "gate-undriven",
+			"the source wants the gate on, but the destination's device '%s' is a VMM's and nothing "
+			"there can say when the VMM's platform is ready",
+			local->spec);
 	if (on)
 		plan->gated |= UINT64_C(1) << device->number;
 	return 0;
@@ -230,7 +232,8 @@ static int match(struct plan *plan, const struct plan_side *side, const struct m
 
 		if (plan->local[i] != UINT32_MAX)
 			continue;
-		while (local < side->devices && (taken >> local & 1 || (devices[i].name[0] && side->device[local]->name[0])))
+		while (local < side->devices &&
+		       (taken >> local & 1 || (devices[i].name[0] && side->device[local]->name[0])))
 			local++;
 		if (local == side->devices)
 			return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-such-device",
@@ -295,9 +298,10 @@ int plan_agree(struct plan *plan, const struct plan_side *side, const struct mes
 		return error_set(err, VFIOMIG_PREFLIGHT, E2BIG, "more-devices",
 				 "the source has %u devices, the destination only %u", offer->devices, side->devices);
 	if (offer->devices < side->devices)
-		return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "fewer-devices",
-				 "the source has %u devices, the destination %u: one of them would run on nobody's state",
-				 offer->devices, side->devices);
+		return error_set(
+			err, VFIOMIG_PREFLIGHT, EINVAL, "fewer-devices",
+			"the source has %u devices, the destination %u: one of them would run on nobody's state",
+			offer->devices, side->devices);
 	if (offer->arch != (uint8_t)side->arch)
 		return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "manifest-mismatch",
 				 "source and destination have different CPU architectures");

@@ -37,8 +37,8 @@ struct plan {
 	enum vfiomig_integrity integrity;
 	enum vfiomig_transport transport;
 	char reason[160];
-	uint64_t gated;				 /* bit per device of the source */
-	unsigned local[VFIOMIG_DEVICES_MAX];	 /* destination: which of its devices takes the source's number i */
+	uint64_t gated;			     /* bit per device of the source */
+	unsigned local[VFIOMIG_DEVICES_MAX]; /* destination: which of its devices takes the source's number i */
 };
 
 enum message_arch plan_arch(void);

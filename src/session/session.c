@@ -134,7 +134,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	return 0;
 }
 
-int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device, struct vfiomig_error *err)
+int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
+			       struct vfiomig_error *err)
 {
 	struct session_device *slot = &session->device[session->devices];
 	int rc;

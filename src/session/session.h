@@ -57,13 +57,13 @@ struct session_device {
 	unsigned number;	       /* on the wire: the source's; set with AGREE */
 	pthread_t thread;
 	bool started;
-	int wake_fd;		 /* a request is there, or the flow has something */
-	atomic_int request;	 /* mailbox: enum device_request; taken by the thread; -1: quit */
-	atomic_int state;	 /* enum vfiomig_state, as last seen by the thread */
-	atomic_ullong wait_ns;	 /* spent waiting for a slot, or for data */
-	struct loader *loader;	 /* destination: open between RESUMING and its end */
-	size_t blob_bytes;	 /* of the config state that was kept aside */
-	uint8_t *blob;		 /* CONFIG_BLOB_BYTES_MAX; destination */
+	int wake_fd;				 /* a request is there, or the flow has something */
+	atomic_int request;			 /* mailbox: enum device_request; taken by the thread; -1: quit */
+	atomic_int state;			 /* enum vfiomig_state, as last seen by the thread */
+	atomic_ullong wait_ns;			 /* spent waiting for a slot, or for data */
+	struct loader *loader;			 /* destination: open between RESUMING and its end */
+	size_t blob_bytes;			 /* of the config state that was kept aside */
+	uint8_t *blob;				 /* CONFIG_BLOB_BYTES_MAX; destination */
 	struct vfiomig_device_info *source_info; /* destination: what CHECK compares with; in offer_devices */
 };
 
@@ -110,13 +110,13 @@ struct vfiomig_session {
 	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
 	unsigned offer_devices_here;
 	bool offer_here, probed, offer_judged;
-	bool conn_up;	  /* core knows that the control connection stands */
-	bool id_known;	  /* the destination learns it from the source's first message */
-	bool said_all;	  /* the last message is the kernel's */
+	bool conn_up;  /* core knows that the control connection stands */
+	bool id_known; /* the destination learns it from the source's first message */
+	bool said_all; /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
 	uint8_t id[16];
-	uint8_t *frame; /* MESSAGE_BYTES_MAX, for encoding */
+	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
 
 	/* fabric thread */
@@ -143,7 +143,7 @@ struct vfiomig_session {
 	pthread_mutex_t snapshot_lock;
 	bool ended;
 	atomic_bool iterables_told, platform_told; /* each is said once */
-	struct session_log *log; /* LOG_LINES_MAX ring */
+	struct session_log *log;		   /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;
 	unsigned log_lost;
 	uint64_t progress_ns;

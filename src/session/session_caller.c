@@ -174,11 +174,9 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 
 	if (stats->size != sizeof(*stats))
 		return -EINVAL;
-	*stats = (struct vfiomig_stats){ .size = sizeof(*stats),
-					 .devices = session->devices,
-					 .transport = "",
-					 .loader = "",
-					 .integrity = "" };
+	*stats = (struct vfiomig_stats){
+		.size = sizeof(*stats), .devices = session->devices, .transport = "", .loader = "", .integrity = ""
+	};
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
 		stats_of_flow(session, stats);

@@ -42,10 +42,9 @@ static size_t encode_ready(struct vfiomig_session *session)
 static size_t encode_stream_end(struct vfiomig_session *session, unsigned d)
 {
 	const struct stream_counts *counts = &session->core.device[d].counts;
-	struct message_stream_end end = { .number = (uint16_t)d,
-					  .packets = counts->packets,
-					  .bytes = counts->bytes,
-					  .digest = counts->digest };
+	struct message_stream_end end = {
+		.number = (uint16_t)d, .packets = counts->packets, .bytes = counts->bytes, .digest = counts->digest
+	};
 
 	return message_encode_stream_end(session->frame, &end);
 }
@@ -210,11 +209,10 @@ static void receive_stream_end(struct vfiomig_session *session, const uint8_t *b
 		refuse(session, MESSAGE_STREAM_END, "cannot be read");
 		return;
 	}
-	session_step(session, &(struct core_event){ .kind = CORE_STREAM_END,
-						    .device = end.number,
-						    .counts = { .packets = end.packets,
-								.bytes = end.bytes,
-								.digest = end.digest } });
+	session_step(session, &(struct core_event){
+				      .kind = CORE_STREAM_END,
+				      .device = end.number,
+				      .counts = { .packets = end.packets, .bytes = end.bytes, .digest = end.digest } });
 }
 
 static void receive_failure(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes)

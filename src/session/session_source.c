@@ -36,14 +36,14 @@ static void send_packet(struct session_device *device, unsigned slot, uint64_t i
 	struct vfiomig_session *session = device->session;
 	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C;
 	void *payload = arena_payload(&session->arena, device->number, slot);
-	struct packet_header header = { .device = (uint16_t)device->number,
-					.flags = flags,
-					.index = index,
-					.bytes = bytes };
+	struct packet_header header = {
+		.device = (uint16_t)device->number, .flags = flags, .index = index, .bytes = bytes
+	};
 	struct flow_actions actions;
 
 	memcpy(header.session, session->id, sizeof(header.session));
-	header.crc = packet_encode(arena_header(&session->arena, device->number, slot), &header, whole ? payload : NULL);
+	header.crc =
+		packet_encode(arena_header(&session->arena, device->number, slot), &header, whole ? payload : NULL);
 	counts->digest = packet_digest(counts->digest, &header);
 	counts->packets++;
 	counts->bytes += bytes;

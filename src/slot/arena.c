@@ -122,9 +122,9 @@ static uint64_t memory_available_bytes(void)
 static int refuse(size_t bytes, struct vfiomig_error *err)
 {
 	return error_set(err, VFIOMIG_PREFLIGHT, ENOMEM, "arena-memory",
-	                 "%zu bytes of memory for the slots cannot be had (%" PRIu64
-	                 " are available): fewer or smaller slots need less",
-	                 bytes, memory_available_bytes());
+			 "%zu bytes of memory for the slots cannot be had (%" PRIu64
+			 " are available): fewer or smaller slots need less",
+			 bytes, memory_available_bytes());
 }
 
 int arena_open(struct arena *arena, const struct arena_shape *shape, int numa_node, struct vfiomig_error *err)

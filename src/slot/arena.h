@@ -21,7 +21,7 @@ enum { ARENA_HEADER_BYTES = 64, ARENA_TOKEN_BYTES = 4096 };
 
 struct arena_shape {
 	unsigned devices;
-	unsigned slots;    /* per device */
+	unsigned slots;	   /* per device */
 	size_t slot_bytes; /* payload of one slot */
 };
 

@@ -38,24 +38,25 @@ struct fabric_sink {
 /* What is known before a fabric is opened. */
 struct fabric_route {
 	enum vfiomig_role role;
-	struct sockaddr_storage local; /* source: address to bind, or ss_family AF_UNSPEC; destination: where it listens */
-	struct sockaddr_storage peer;  /* source: the destination's; destination: the control connection's other end */
-	unsigned timeout_ms;	       /* of each set-up step, and silence on a lane with work outstanding */
-	int cancel_fd;		       /* readable: give up with -ECANCELED; the session's */
+	struct sockaddr_storage
+		local; /* source: address to bind, or ss_family AF_UNSPEC; destination: where it listens */
+	struct sockaddr_storage peer; /* source: the destination's; destination: the control connection's other end */
+	unsigned timeout_ms;	      /* of each set-up step, and silence on a lane with work outstanding */
+	int cancel_fd;		      /* readable: give up with -ECANCELED; the session's */
 };
 
 /* What a probe finds. */
 struct fabric_limits {
-	int numa_node;		/* of the NIC, -1 unknown */
-	unsigned receives_max;	/* outstanding receives per lane that the device bears; UINT_MAX without a limit */
-	char reason[160];	/* "rxe0 reaches 10.9.1.2", or why it cannot be used */
+	int numa_node;	       /* of the NIC, -1 unknown */
+	unsigned receives_max; /* outstanding receives per lane that the device bears; UINT_MAX without a limit */
+	char reason[160];      /* "rxe0 reaches 10.9.1.2", or why it cannot be used */
 };
 
 struct fabric_config {
 	struct fabric_route route;
 	unsigned lanes;
-	uint8_t session[16];	      /* binds lanes to their session */
-	const struct arena *arena;    /* open; outlives the fabric */
+	uint8_t session[16];	   /* binds lanes to their session */
+	const struct arena *arena; /* open; outlives the fabric */
 	struct fabric_sink sink;
 };
 
@@ -66,9 +67,10 @@ struct fabric_memory {
 };
 
 enum fabric_event_kind {
-	FABRIC_SENT = 1, /* source: the work requests of the packet with this cookie are complete; its slot is not read any more */
-	FABRIC_ARRIVED,	 /* a message with this immediate is here; data: whole in its slot; token: whole in the token area */
-	FABRIC_DEAD,	 /* the lane is lost, its last event; fabric_error tells why */
+	FABRIC_SENT =
+		1, /* source: the work requests of the packet with this cookie are complete; its slot is not read any more */
+	FABRIC_ARRIVED, /* a message with this immediate is here; data: whole in its slot; token: whole in the token area */
+	FABRIC_DEAD, /* the lane is lost, its last event; fabric_error tells why */
 };
 
 struct fabric_event {

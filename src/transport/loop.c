@@ -48,7 +48,7 @@ static bool configs_fit(const struct fabric_config *source, const struct fabric_
 }
 
 int loop_pair_open(struct fabric **source, struct fabric **destination, const struct fabric_config *source_config,
-                   const struct fabric_config *destination_config, const struct loop_policy *policy)
+		   const struct fabric_config *destination_config, const struct loop_policy *policy)
 {
 	struct loop_pair *pair;
 
@@ -103,7 +103,7 @@ static int loop_establish(struct fabric *fabric, const struct fabric_memory *pee
 }
 
 void loop_lane_die(struct loop_lane *lane, enum vfiomig_code code, int errnum, const char *name, unsigned index,
-                   const char *why)
+		   const char *why)
 {
 	if (!loop_lane_live(lane))
 		return;
@@ -225,7 +225,7 @@ static void loop_fence(struct fabric *fabric, unsigned index)
 
 	if (end->peer)
 		loop_lane_die(&end->peer->lanes[index], VFIOMIG_FABRIC, EPIPE, "lane-closed", index,
-		              "was closed by the peer");
+			      "was closed by the peer");
 	lane->gone = true;
 	lane->dying = false;
 	lane->count = 0;

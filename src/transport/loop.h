@@ -12,10 +12,10 @@
 /* What becomes of a lane's oldest message. Later ones of the lane wait behind it: a lane never reorders. */
 enum loop_verdict {
 	LOOP_DELIVER = 0,
-	LOOP_DELAY,      /* not in this poll: lanes overtake each other */
-	LOOP_CORRUPT,    /* deliver it with one bit of its body turned */
+	LOOP_DELAY,	 /* not in this poll: lanes overtake each other */
+	LOOP_CORRUPT,	 /* deliver it with one bit of its body turned */
 	LOOP_CUT_BEFORE, /* the lane dies; the message never came */
-	LOOP_CUT_AFTER,  /* the lane dies; the message came, but its sender does not learn so */
+	LOOP_CUT_AFTER,	 /* the lane dies; the message came, but its sender does not learn so */
 };
 
 struct loop_message {
@@ -39,7 +39,7 @@ struct loop_policy {
  * with it. -EINVAL: the configs do not fit each other; -ENOMEM.
  */
 int loop_pair_open(struct fabric **source, struct fabric **destination, const struct fabric_config *source_config,
-                   const struct fabric_config *destination_config, const struct loop_policy *policy);
+		   const struct fabric_config *destination_config, const struct loop_policy *policy);
 
 /* Kill @lane on both sides, as a pulled cable would. */
 void loop_cut(struct fabric *fabric, unsigned lane);

@@ -80,7 +80,7 @@ static enum loop_verdict lane_judge(struct loop_fabric *to, unsigned index, cons
 	};
 
 	return pair->policy.judge ? pair->policy.judge(pair->policy.context, &message, loop_random(pair))
-	                          : LOOP_DELIVER;
+				  : LOOP_DELIVER;
 }
 
 static void lane_announce(struct loop_lane *lane, uint64_t cookie)
@@ -103,7 +103,7 @@ bool loop_lane_deliver(struct loop_fabric *to, unsigned index, struct fabric_eve
 	}
 	if (entry.body && body_move(to, index, &entry, verdict == LOOP_CORRUPT)) {
 		loop_lane_die(&to->lanes[index], VFIOMIG_PROTOCOL, EPROTO, "lane-refused", index,
-		              "brought a packet for which there is no place now");
+			      "brought a packet for which there is no place now");
 		loop_cut(&to->fabric, index);
 		return false;
 	}

@@ -13,8 +13,8 @@ struct loop_entry {
 };
 
 struct loop_lane {
-	bool gone;                /* fenced, or DEAD was given out */
-	bool dying;               /* DEAD is due */
+	bool gone;		  /* fenced, or DEAD was given out */
+	bool dying;		  /* DEAD is due */
 	struct loop_entry *queue; /* ring; owned; on its way from this end */
 	unsigned head, count;
 	uint64_t delivered; /* from this end */
@@ -49,7 +49,7 @@ static inline bool loop_lane_live(const struct loop_lane *lane)
 
 /* loop.c: the first reason stands. */
 void loop_lane_die(struct loop_lane *lane, enum vfiomig_code code, int errnum, const char *name, unsigned index,
-                   const char *why);
+		   const char *why);
 
 /* loop_deliver.c: let the policy decide about the oldest message to @to on lane @index. True: @event is filled in. */
 bool loop_lane_deliver(struct loop_fabric *to, unsigned index, struct fabric_event *event);

@@ -58,7 +58,7 @@ static int tcp_open(struct fabric **out, const struct fabric_config *config, str
 	if (result) {
 		tcp_close(&tcp->fabric);
 		return error_set(err, VFIOMIG_FABRIC, -result, NULL, "cannot prepare %u lanes: %s", config->lanes,
-		                 strerror(-result));
+				 strerror(-result));
 	}
 	*out = &tcp->fabric;
 	return 0;
@@ -143,8 +143,8 @@ static unsigned lane_poll(struct tcp_fabric *tcp, struct tcp_lane *lane, struct 
 	}
 	if (count < max && lane_deadline_ns(tcp, lane) <= tcp->now_ns)
 		tcp_lane_fail(lane, VFIOMIG_FABRIC, ETIMEDOUT, "lane-timeout",
-		              "lane %u has stood still for %u ms with a packet under way", lane->index,
-		              tcp->config.route.timeout_ms);
+			      "lane %u has stood still for %u ms with a packet under way", lane->index,
+			      tcp->config.route.timeout_ms);
 	if (count < max && atomic_load(&lane->state) == TCP_LANE_DYING) {
 		atomic_store(&lane->state, TCP_LANE_GONE);
 		lane->sent_count = 0;

@@ -33,7 +33,7 @@ enum tcp_lane_state {
 	TCP_LANE_NONE = 0, /* no connection yet */
 	TCP_LANE_LIVE,
 	TCP_LANE_DYING, /* lost; DEAD has not been given out */
-	TCP_LANE_GONE,  /* DEAD was given out, or the lane is fenced */
+	TCP_LANE_GONE,	/* DEAD was given out, or the lane is fenced */
 };
 
 /* The receiving half; the fabric thread's. */
@@ -44,8 +44,8 @@ struct tcp_receiver {
 	bool in_body;
 	uint8_t *to; /* where the body's next byte goes, in the arena */
 	size_t missing;
-	bool readable;     /* the socket may have more */
-	bool ended;        /* the peer has closed; epoll will not say so again, so read to the end */
+	bool readable;	   /* the socket may have more */
+	bool ended;	   /* the peer has closed; epoll will not say so again, so read to the end */
 	uint64_t moved_ns; /* when bytes last came */
 };
 
@@ -55,7 +55,7 @@ struct tcp_lane {
 	atomic_int state;
 	atomic_uint backlog; /* mirrors count, for a look without the lock */
 
-	pthread_mutex_t lock;    /* of what follows */
+	pthread_mutex_t lock;	 /* of what follows */
 	struct tcp_frame *queue; /* ring; owned */
 	unsigned capacity, head, count;
 	uint64_t stalled_ns; /* since when the backlog stands still; 0: not yet seen by poll */
@@ -71,7 +71,7 @@ struct tcp_lane {
 /* Connections on their way from the control thread to the fabric thread. */
 struct tcp_arrivals {
 	pthread_mutex_t lock;
-	int event_fd;              /* owned */
+	int event_fd;		   /* owned */
 	int fds[TCP_ARRIVALS_MAX]; /* owned */
 	unsigned count;
 	bool closed; /* all lanes are there: nobody is let in any more */
@@ -82,7 +82,7 @@ struct tcp_fabric {
 	struct fabric_config config;
 	int epoll_fd; /* owned; lanes are in it edge-triggered, once and for all */
 	bool released;
-	unsigned turn;   /* the lane that is served first */
+	unsigned turn;	 /* the lane that is served first */
 	uint64_t now_ns; /* of the last poll */
 	struct tcp_arrivals arrivals;
 	struct tcp_lane lanes[];
@@ -122,7 +122,7 @@ bool tcp_lane_live(struct tcp_lane *lane);
 int tcp_lane_fail(struct tcp_lane *lane, enum vfiomig_code code, int errnum, const char *name, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 int tcp_lane_fail_locked(struct tcp_lane *lane, enum vfiomig_code code, int errnum, const char *name,
-                         const char *format, ...) __attribute__((format(printf, 5, 6)));
+			 const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Shut down without an event; waits for a send that another thread is in. */
 void tcp_lane_fence(struct tcp_lane *lane);
 

@@ -169,8 +169,8 @@ static int guests_given_up(const struct tcp_fabric *tcp, int result, unsigned up
 		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "cancelled while the lanes were awaited");
 	if (result == -ETIMEDOUT)
 		return error_set(err, VFIOMIG_TIMEOUT, ETIMEDOUT, "lane-connect",
-		                 "%u of %u lanes have come from the source, and for %u ms no other", up,
-		                 tcp->config.lanes, tcp->config.route.timeout_ms);
+				 "%u of %u lanes have come from the source, and for %u ms no other", up,
+				 tcp->config.lanes, tcp->config.route.timeout_ms);
 	return error_set(err, VFIOMIG_FABRIC, -result, NULL, "cannot wait for the lanes: %s", strerror(-result));
 }
 

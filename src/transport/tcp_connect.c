@@ -101,23 +101,23 @@ static int dial_listen(struct dial *dial, struct preface *preface)
 }
 
 static int dial_failed(const struct tcp_fabric *tcp, unsigned lane, int result, const struct preface *preface,
-                       struct vfiomig_error *err)
+		       struct vfiomig_error *err)
 {
 	char peer[80];
 
 	tcp_address_text(&tcp->config.route.peer, peer, sizeof(peer));
 	if (result == -EPROTONOSUPPORT)
 		return error_set(err, VFIOMIG_PREFLIGHT, EPROTONOSUPPORT, "peer-version",
-		                 "%s speaks version %u of the protocol, this side version %d", peer, preface->version,
-		                 WIRE_VERSION);
+				 "%s speaks version %u of the protocol, this side version %d", peer, preface->version,
+				 WIRE_VERSION);
 	if (result == -EPROTO)
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "lane-answer",
-		                 "%s answered lane %u with something that is no answer", peer, lane);
+				 "%s answered lane %u with something that is no answer", peer, lane);
 	if (result == -ECONNRESET)
 		return error_set(err, VFIOMIG_FABRIC, ECONNRESET, "lane-rejected", "%s did not take lane %u", peer,
-		                 lane);
+				 lane);
 	return error_set(err, VFIOMIG_FABRIC, -result, "lane-connect", "lane %u cannot be connected to %s: %s", lane,
-	                 peer, strerror(-result));
+			 peer, strerror(-result));
 }
 
 static int dial_advance(struct tcp_fabric *tcp, unsigned lane, struct dial *dial, struct vfiomig_error *err)
@@ -147,14 +147,14 @@ static int dials_given_up(const struct tcp_fabric *tcp, int result, unsigned up,
 	tcp_address_text(&tcp->config.route.peer, peer, sizeof(peer));
 	if (result == -ETIMEDOUT)
 		return error_set(err, VFIOMIG_TIMEOUT, ETIMEDOUT, "lane-connect",
-		                 "%u of %u lanes were up after %u ms: %s does not answer the others", up,
-		                 tcp->config.lanes, tcp->config.route.timeout_ms, peer);
+				 "%u of %u lanes were up after %u ms: %s does not answer the others", up,
+				 tcp->config.lanes, tcp->config.route.timeout_ms, peer);
 	return error_set(err, VFIOMIG_FABRIC, -result, NULL, "cannot wait for the lanes: %s", strerror(-result));
 }
 
 /* One round of waiting and going on; returns how many lanes came up in it, or negative. */
 static int dials_step(struct tcp_fabric *tcp, struct dial *dials, unsigned up, uint64_t deadline_ns,
-                      struct vfiomig_error *err)
+		      struct vfiomig_error *err)
 {
 	struct pollfd fds[1 + VFIOMIG_LANES_MAX] = { { .fd = tcp->config.route.cancel_fd, .events = POLLIN } };
 	unsigned lanes = tcp->config.lanes;
@@ -162,7 +162,7 @@ static int dials_step(struct tcp_fabric *tcp, struct dial *dials, unsigned up, u
 
 	for (unsigned i = 0; i < lanes; i++)
 		fds[1 + i] = (struct pollfd){ .fd = dials[i].fd,
-			                      .events = dials[i].state == DIAL_CONNECTING ? POLLOUT : POLLIN };
+					      .events = dials[i].state == DIAL_CONNECTING ? POLLOUT : POLLIN };
 	result = tcp_wait(fds, 1 + lanes, deadline_ns);
 	if (result)
 		return dials_given_up(tcp, result, up, err);

@@ -39,7 +39,7 @@ void tcp_lane_fini(struct tcp_lane *lane)
 int tcp_lane_start(struct tcp_fabric *fabric, struct tcp_lane *lane, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		                     .data = { .u32 = lane->index } };
+				     .data = { .u32 = lane->index } };
 
 	assert(lane->fd < 0);
 	lane->fd = fd;
@@ -57,7 +57,7 @@ bool tcp_lane_live(struct tcp_lane *lane)
 }
 
 static int lane_fail(struct tcp_lane *lane, enum vfiomig_code code, int errnum, const char *name, const char *format,
-                     va_list args)
+		     va_list args)
 {
 	char text[sizeof(lane->error.text)];
 
@@ -73,7 +73,7 @@ static int lane_fail(struct tcp_lane *lane, enum vfiomig_code code, int errnum, 
 }
 
 int tcp_lane_fail_locked(struct tcp_lane *lane, enum vfiomig_code code, int errnum, const char *name,
-                         const char *format, ...)
+			 const char *format, ...)
 {
 	va_list args;
 

@@ -69,12 +69,12 @@ static int frame_check(const struct tcp_fabric *fabric, struct tcp_lane *lane, u
 
 	if (!body_range(fabric, kind, &min, &max))
 		return tcp_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "lane-direction",
-		                     "lane %u brought a message of kind %d, which never comes this way", lane->index,
-		                     (int)kind);
+				     "lane %u brought a message of kind %d, which never comes this way", lane->index,
+				     (int)kind);
 	if (bytes < min || bytes > max)
 		return tcp_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "lane-frame-bytes",
-		                     "lane %u announced a message of kind %d with %u bytes, %zu to %zu are allowed",
-		                     lane->index, (int)kind, bytes, min, max);
+				     "lane %u announced a message of kind %d with %u bytes, %zu to %zu are allowed",
+				     lane->index, (int)kind, bytes, min, max);
 	return 0;
 }
 
@@ -92,9 +92,9 @@ static int frame_begin(struct tcp_fabric *fabric, struct tcp_lane *lane)
 		return result;
 	if (bytes && (result = sink->place(sink->context, lane->index, immediate, bytes, &place)) != 0)
 		return tcp_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "lane-refused",
-		                     "lane %u brought packet %u of device %u, for which there is no place now: %s",
-		                     lane->index, immediate_index(immediate), immediate_device(immediate),
-		                     strerror(-result));
+				     "lane %u brought packet %u of device %u, for which there is no place now: %s",
+				     lane->index, immediate_index(immediate), immediate_device(immediate),
+				     strerror(-result));
 	receiver->start += TCP_FRAME_BYTES;
 	receiver->immediate = immediate;
 	receiver->to = place.payload;
@@ -147,7 +147,7 @@ static int lane_closed(struct tcp_lane *lane)
 	bool cut = tcp_lane_in_frame(lane);
 
 	return tcp_lane_fail(lane, VFIOMIG_FABRIC, EPIPE, "lane-closed", "the peer closed lane %u%s", lane->index,
-	                     cut ? " in the middle of a packet" : "");
+			     cut ? " in the middle of a packet" : "");
 }
 
 /* One recvmsg: the body's rest, and behind it what the next prefix needs. Bytes taken; 0: none now, or the lane died. */
@@ -172,8 +172,8 @@ static size_t lane_pull(struct tcp_lane *lane)
 		return 0;
 	if (got <= 0) {
 		(void)(got == 0 ? lane_closed(lane)
-		                : tcp_lane_fail(lane, VFIOMIG_FABRIC, errno, "lane-lost", "lane %u was lost: %s",
-		                                lane->index, strerror(errno)));
+				: tcp_lane_fail(lane, VFIOMIG_FABRIC, errno, "lane-lost", "lane %u was lost: %s",
+						lane->index, strerror(errno)));
 		return 0;
 	}
 	body = (size_t)got < parts[0].iov_len ? (size_t)got : parts[0].iov_len;
@@ -198,8 +198,8 @@ unsigned tcp_lane_receive(struct tcp_fabric *fabric, struct tcp_lane *lane, stru
 			break;
 		if (whole) {
 			events[count++] = (struct fabric_event){ .kind = FABRIC_ARRIVED,
-				                                 .lane = lane->index,
-				                                 .immediate = receiver->immediate };
+								 .lane = lane->index,
+								 .immediate = receiver->immediate };
 			continue;
 		}
 		if (receiver->readable && taken_bytes < TURN_BYTES)

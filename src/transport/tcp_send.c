@@ -95,8 +95,8 @@ static int lane_flush(struct tcp_lane *lane)
 			result = 0;
 		else if (left < 0)
 			result = tcp_lane_fail_locked(lane, VFIOMIG_FABRIC, (int)-left, "lane-lost",
-			                              "lane %u was lost while sending: %s", lane->index,
-			                              strerror((int)-left));
+						      "lane %u was lost while sending: %s", lane->index,
+						      strerror((int)-left));
 	}
 	atomic_store(&lane->backlog, lane->count);
 	return result;
@@ -110,7 +110,7 @@ static struct tcp_frame *lane_put(struct tcp_lane *lane, uint32_t immediate, siz
 	assert(lane->count < lane->capacity);
 	if (lane->count == lane->capacity) {
 		tcp_lane_fail_locked(lane, VFIOMIG_INTERNAL, ENOBUFS, NULL, "lane %u has too much outstanding",
-		                     lane->index);
+				     lane->index);
 		return NULL;
 	}
 	if (lane->count == 0)
@@ -137,7 +137,7 @@ static struct tcp_frame *lane_find(struct tcp_lane *lane, uint32_t immediate)
 }
 
 static struct tcp_frame *lane_put_packet(struct tcp_lane *lane, const struct arena *arena,
-                                         const struct fabric_packet *packet)
+					 const struct fabric_packet *packet)
 {
 	bool token = immediate_kind(packet->immediate) == IMMEDIATE_TOKEN;
 	struct tcp_frame *frame;

@@ -49,7 +49,7 @@ void tcp_address_text(const struct sockaddr_storage *address, char *out, size_t 
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
 	if (getnameinfo((const struct sockaddr *)address, tcp_address_bytes(address), host, sizeof(host), port,
-	                sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
 		snprintf(out, bytes, "%s port %s", host, port);
 	else
 		snprintf(out, bytes, "the peer");
@@ -61,7 +61,7 @@ int tcp_wait(struct pollfd *fds, unsigned count, uint64_t deadline_ns)
 		uint64_t now_ns = clock_now_ns();
 		uint64_t left_ns = now_ns < deadline_ns ? deadline_ns - now_ns : 0;
 		struct timespec left = { .tv_sec = (time_t)(left_ns / NS_PER_S),
-			                 .tv_nsec = (long)(left_ns % NS_PER_S) };
+					 .tv_nsec = (long)(left_ns % NS_PER_S) };
 		int ready = ppoll(fds, count, &left, NULL);
 
 		if (ready < 0 && errno == EINTR)

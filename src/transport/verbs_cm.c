@@ -58,7 +58,7 @@ int verbs_cm_wait(struct rdma_event_channel *channel, int cancel_fd, uint64_t de
 {
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = cancel_fd, .events = POLLIN },
-			                 { .fd = channel->fd, .events = POLLIN } };
+					 { .fd = channel->fd, .events = POLLIN } };
 		uint64_t now_ns = clock_now_ns();
 		int rc;
 
@@ -75,7 +75,7 @@ int verbs_cm_wait(struct rdma_event_channel *channel, int cancel_fd, uint64_t de
 }
 
 int verbs_cm_resolve(struct rdma_cm_id **out, struct rdma_event_channel *channel, void *context,
-                     const struct fabric_route *route, const struct sockaddr_storage *local)
+		     const struct fabric_route *route, const struct sockaddr_storage *local)
 {
 	struct sockaddr_storage from = { .ss_family = AF_UNSPEC }, to = verbs_address_plain(&route->peer);
 
@@ -87,7 +87,7 @@ int verbs_cm_resolve(struct rdma_cm_id **out, struct rdma_event_channel *channel
 		((struct sockaddr_in *)&from)->sin_port = 0; /* the same place in sockaddr_in6 */
 	}
 	if (rdma_resolve_addr(*out, from.ss_family == AF_UNSPEC ? NULL : (struct sockaddr *)&from,
-	                      (struct sockaddr *)&to, (int)route->timeout_ms)) {
+			      (struct sockaddr *)&to, (int)route->timeout_ms)) {
 		int rc = -verbs_errno();
 
 		rdma_destroy_id(*out);
@@ -98,7 +98,7 @@ int verbs_cm_resolve(struct rdma_cm_id **out, struct rdma_event_channel *channel
 }
 
 int verbs_cm_bind(struct rdma_cm_id **out, struct rdma_event_channel *channel, const struct sockaddr_storage *local,
-                  bool any_port)
+		  bool any_port)
 {
 	struct sockaddr_storage at = verbs_address_plain(local);
 
@@ -153,7 +153,7 @@ const char *verbs_address_text(char text[VERBS_ADDRESS_TEXT_BYTES], const struct
 {
 	struct sockaddr_storage plain = verbs_address_plain(address);
 	const void *number = plain.ss_family == AF_INET ? (const void *)&((struct sockaddr_in *)&plain)->sin_addr
-	                                                : (const void *)&((struct sockaddr_in6 *)&plain)->sin6_addr;
+							: (const void *)&((struct sockaddr_in6 *)&plain)->sin6_addr;
 
 	if (!verbs_address_is_ip(&plain) || !inet_ntop(plain.ss_family, number, text, VERBS_ADDRESS_TEXT_BYTES))
 		snprintf(text, VERBS_ADDRESS_TEXT_BYTES, "?");

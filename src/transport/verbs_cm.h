@@ -34,18 +34,18 @@ int verbs_cm_take(struct rdma_event_channel *channel, struct verbs_cm_event *eve
 
 /* The next event. -ECANCELED (wins over an event), -ETIMEDOUT, or what the channel returned. */
 int verbs_cm_wait(struct rdma_event_channel *channel, int cancel_fd, uint64_t deadline_ns,
-                  struct verbs_cm_event *event);
+		  struct verbs_cm_event *event);
 
 /*
  * Start to resolve @route's peer from @local (NULL: the kernel's choice) on a new id with @context. *@out is the caller's
  * to rdma_destroy_id.
  */
 int verbs_cm_resolve(struct rdma_cm_id **out, struct rdma_event_channel *channel, void *context,
-                     const struct fabric_route *route, const struct sockaddr_storage *local);
+		     const struct fabric_route *route, const struct sockaddr_storage *local);
 
 /* A new id bound to @local, with that port or, if @any_port, any. *@out is the caller's to rdma_destroy_id. */
 int verbs_cm_bind(struct rdma_cm_id **out, struct rdma_event_channel *channel, const struct sockaddr_storage *local,
-                  bool any_port);
+		  bool any_port);
 
 /* rdma_cm does not know IPv4 addresses in IPv6 clothes, which a dual-stack listener hands out: take them off. */
 struct sockaddr_storage verbs_address_plain(const struct sockaddr_storage *address);

@@ -44,8 +44,8 @@ static int wait_failed(const struct verbs_fabric *fabric, int rc, unsigned up, s
 		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "cancelled while connecting RDMA lanes");
 	if (rc == -ETIMEDOUT)
 		return error_set(err, VFIOMIG_TIMEOUT, ETIMEDOUT, "connect-timeout",
-		                 "RDMA lanes with %s: %u of %u are up, and nothing happened for %u ms",
-		                 peer_text(fabric, peer), up, fabric->config.lanes, fabric->config.route.timeout_ms);
+				 "RDMA lanes with %s: %u of %u are up, and nothing happened for %u ms",
+				 peer_text(fabric, peer), up, fabric->config.lanes, fabric->config.route.timeout_ms);
 	return error_set(err, VFIOMIG_FABRIC, -rc, "rdma-cm", "rdma_cm gives no more events: %s", strerror(-rc));
 }
 
@@ -58,13 +58,13 @@ static int step_failed(const struct verbs_fabric *fabric, const struct verbs_cm_
 
 	if (event->type == RDMA_CM_EVENT_REJECTED)
 		return error_set(err, VFIOMIG_FABRIC, ECONNREFUSED, "refused", "%s refused an RDMA lane: %s (%d)",
-		                 peer_text(fabric, peer),
-		                 event->status == NO_LISTENER ? "nothing listens there"
-		                                              : "it does not belong to its session",
-		                 event->status);
+				 peer_text(fabric, peer),
+				 event->status == NO_LISTENER ? "nothing listens there"
+							      : "it does not belong to its session",
+				 event->status);
 	return error_set(err, VFIOMIG_FABRIC, errnum, "connect", "RDMA lane %u with %s: %s (%s)",
-	                 lane ? lane->number : 0, peer_text(fabric, peer), rdma_event_str(event->type),
-	                 strerror(errnum));
+			 lane ? lane->number : 0, peer_text(fabric, peer), rdma_event_str(event->type),
+			 strerror(errnum));
 }
 
 static int call_failed(const struct verbs_lane *lane, const char *call, struct vfiomig_error *err)
@@ -72,7 +72,7 @@ static int call_failed(const struct verbs_lane *lane, const char *call, struct v
 	int errnum = verbs_errno();
 
 	return error_set(err, VFIOMIG_FABRIC, errnum, "rdma-cm", "RDMA lane %u: %s: %s", lane->number, call,
-	                 strerror(errnum));
+			 strerror(errnum));
 }
 
 /* rdma_cm tells about ids that are past their connection, and about address changes of bonds: no step of a set-up. */
@@ -91,7 +91,7 @@ int verbs_connect_find(struct verbs_fabric *fabric, struct vfiomig_error *err)
 
 	if (rc)
 		return error_set(err, VFIOMIG_FABRIC, -rc, "resolve", "no RDMA device reaches %s: %s",
-		                 peer_text(fabric, peer), strerror(-rc));
+				 peer_text(fabric, peer), strerror(-rc));
 	fabric->listener = id; /* close finds it there until lane 0 exists */
 	rc = verbs_cm_wait(fabric->events, route->cancel_fd, step_deadline_ns(fabric), &event);
 	if (rc)
@@ -113,7 +113,7 @@ int verbs_connect_listen(struct verbs_fabric *fabric, struct vfiomig_error *err)
 		rc = -verbs_errno();
 	if (rc)
 		return error_set(err, VFIOMIG_FABRIC, -rc, "listen", "cannot listen for RDMA lanes at %s: %s",
-		                 verbs_address_text(at, local), strerror(-rc));
+				 verbs_address_text(at, local), strerror(-rc));
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int on_address(struct verbs_fabric *fabric, struct verbs_lane *lane, stru
 
 	if (lane->id->verbs != fabric->shared.device.context)
 		return error_set(err, VFIOMIG_FABRIC, EXDEV, "connect", "RDMA lane %u came to lie on another device",
-		                 lane->number);
+				 lane->number);
 	/* A kernel that does not know the option keeps its default, which detects a dead path later. */
 	rdma_set_option(lane->id, RDMA_OPTION_ID, RDMA_OPTION_ID_ACK_TIMEOUT, &timeout, sizeof(timeout));
 	if (rdma_resolve_route(lane->id, (int)fabric->config.route.timeout_ms))
@@ -172,7 +172,7 @@ static int on_route(struct verbs_fabric *fabric, struct verbs_lane *lane, struct
 }
 
 static int source_step(struct verbs_fabric *fabric, const struct verbs_cm_event *event, unsigned *up,
-                       struct vfiomig_error *err)
+		       struct vfiomig_error *err)
 {
 	struct verbs_lane *lane = event->id->context;
 
@@ -227,7 +227,7 @@ static int on_request(struct verbs_fabric *fabric, const struct verbs_cm_event *
 }
 
 static int destination_step(struct verbs_fabric *fabric, const struct verbs_cm_event *event, unsigned *up,
-                            struct vfiomig_error *err)
+			    struct vfiomig_error *err)
 {
 	switch (event->type) {
 	case RDMA_CM_EVENT_CONNECT_REQUEST:

@@ -40,9 +40,9 @@ int verbs_plan_make(struct verbs_plan *plan, const struct arena_shape *shape, co
 		unsigned sends = VERBS_PACKETS_MAX * (fragments + 1) + 1 + shape->devices + 1;
 
 		*plan = (struct verbs_plan){ .receives = (unsigned)receives,
-			                     .sends = sends,
-			                     .chain_max = fragments + 1,
-			                     .fragment_bytes = fragment_bytes };
+					     .sends = sends,
+					     .chain_max = fragments + 1,
+					     .fragment_bytes = fragment_bytes };
 		if (sends <= limit)
 			return 0;
 		if (fragments <= 1)
@@ -91,7 +91,7 @@ static int refuse_memory(const struct arena *arena, int errnum, struct vfiomig_e
 
 	if (errnum != ENOMEM)
 		return error_set(err, VFIOMIG_FABRIC, errnum, "register", "cannot register %zu bytes for RDMA: %s",
-		                 arena->bytes, strerror(errnum));
+				 arena->bytes, strerror(errnum));
 	getrlimit(RLIMIT_MEMLOCK, &limit);
 	return error_set(
 		err, VFIOMIG_PREFLIGHT, ENOMEM, "memlock",
@@ -112,20 +112,20 @@ static int open_parts(struct verbs_device *device, struct vfiomig_error *err)
 	device->watch = ibv_open_device(device->context->device);
 	if (!device->watch || set_nonblocking(device->watch->async_fd))
 		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "open", "cannot open %s: %s", name,
-		                 strerror(errno));
+				 strerror(errno));
 	device->pd = ibv_alloc_pd(device->context);
 	if (!device->pd)
 		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "pd", "%s has no protection domain left: %s", name,
-		                 strerror(errno));
+				 strerror(errno));
 	device->channel = ibv_create_comp_channel(device->context);
 	if (!device->channel || set_nonblocking(device->channel->fd))
 		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "channel", "%s has no completion channel left: %s",
-		                 name, strerror(errno));
+				 name, strerror(errno));
 	return 0;
 }
 
 int verbs_device_open(struct verbs_device *device, struct ibv_context *context, const struct arena *arena,
-                      bool remote_write, struct vfiomig_error *err)
+		      bool remote_write, struct vfiomig_error *err)
 {
 	/* Nothing more than writes: no READ, no ATOMIC, and at the source nothing from outside at all. */
 	unsigned access = remote_write ? IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE : 0;

@@ -16,10 +16,10 @@
 
 enum {
 	VERBS_FRAGMENT_BYTES = 256 << 10, /* one QP is fastest with 128 to 256 KiB messages */
-	VERBS_FRAGMENTS_PER_SIGN = 16,    /* a completion after so many, so that a slow lane differs from a dead one */
-	VERBS_PACKETS_MAX = 2,            /* outstanding per lane */
-	VERBS_SENDS_MAX = 1024,           /* of a send queue: what the largest slots in fragments need, and room */
-	VERBS_RECEIVES_SPARE = 4,         /* token, control, and room */
+	VERBS_FRAGMENTS_PER_SIGN = 16,	  /* a completion after so many, so that a slow lane differs from a dead one */
+	VERBS_PACKETS_MAX = 2,		  /* outstanding per lane */
+	VERBS_SENDS_MAX = 1024,		  /* of a send queue: what the largest slots in fragments need, and room */
+	VERBS_RECEIVES_SPARE = 4,	  /* token, control, and room */
 };
 
 /* Sizes of every lane's queues. */
@@ -55,7 +55,7 @@ int verbs_device_numa_node(const struct ibv_device *device);
  * is left. Errors as of fabric_ops.open.
  */
 int verbs_device_open(struct verbs_device *device, struct ibv_context *context, const struct arena *arena,
-                      bool remote_write, struct vfiomig_error *err);
+		      bool remote_write, struct vfiomig_error *err);
 
 /* After all lanes are closed. Half-open is fine, twice too. */
 void verbs_device_close(struct verbs_device *device);

@@ -68,11 +68,11 @@ static int open_on_device(struct verbs_fabric *fabric, struct vfiomig_error *err
 	rc = ibv_query_device(context, &attr);
 	if (rc)
 		return error_set(err, VFIOMIG_FABRIC, rc, "query", "%s does not tell its limits: %s",
-		                 context->device->name, strerror(rc));
+				 context->device->name, strerror(rc));
 	if (verbs_plan_make(&fabric->shared.plan, &config->arena->shape, &attr))
 		return error_set(err, VFIOMIG_PREFLIGHT, E2BIG, "queues",
-		                 "%s holds at most %u receives per lane: use fewer slots", context->device->name,
-		                 verbs_receives_max(&attr));
+				 "%s holds at most %u receives per lane: use fewer slots", context->device->name,
+				 verbs_receives_max(&attr));
 	fabric->shared.arena = config->arena;
 	fabric->shared.timeout_ns = config->route.timeout_ms * NS_PER_MS;
 	rc = verbs_device_open(&fabric->shared.device, context, config->arena, !source, err);
@@ -101,7 +101,7 @@ static int verbs_open(struct fabric **out, const struct fabric_config *config, s
 		error_set(err, VFIOMIG_FABRIC, -rc, "rdma-cm", "cannot use rdma_cm: %s", strerror(-rc));
 	if (!rc)
 		rc = config->route.role == VFIOMIG_SOURCE ? verbs_connect_find(fabric, err)
-		                                          : verbs_connect_listen(fabric, err);
+							  : verbs_connect_listen(fabric, err);
 	if (!rc)
 		rc = open_on_device(fabric, err);
 	if (rc) {
@@ -117,7 +117,7 @@ static void verbs_describe(struct fabric *base, struct fabric_memory *memory)
 	const struct verbs_shared *shared = &verbs_fabric_of(base)->shared;
 
 	*memory = (struct fabric_memory){ .base = (uintptr_t)shared->arena->base,
-		                          .rkey = shared->device.mr ? shared->device.mr->rkey : 0 };
+					  .rkey = shared->device.mr ? shared->device.mr->rkey : 0 };
 }
 
 static int verbs_establish(struct fabric *base, const struct fabric_memory *peer, struct vfiomig_error *err)

@@ -15,8 +15,8 @@ struct verbs_fabric {
 	struct rdma_event_channel *events;
 	struct rdma_cm_id *listener; /* until all lanes are up; source: what will be lane 0's, until open is done */
 	struct verbs_lane *lanes;    /* config.lanes of them */
-	unsigned turn;               /* the lane that poll serves first */
-	uint64_t look_ns;            /* when poll looks after its descriptors again; 0: at once */
+	unsigned turn;		     /* the lane that poll serves first */
+	uint64_t look_ns;	     /* when poll looks after its descriptors again; 0: at once */
 };
 
 static inline struct verbs_fabric *verbs_fabric_of(struct fabric *fabric)

@@ -21,7 +21,7 @@ static const char *transport_name(const struct ibv_device *device, uint8_t link_
 static const char *state_name(enum ibv_port_state state)
 {
 	static const char *const names[] = {
-		[IBV_PORT_NOP] = "nop",     [IBV_PORT_DOWN] = "down",     [IBV_PORT_INIT] = "init",
+		[IBV_PORT_NOP] = "nop",	    [IBV_PORT_DOWN] = "down",	  [IBV_PORT_INIT] = "init",
 		[IBV_PORT_ARMED] = "armed", [IBV_PORT_ACTIVE] = "active", [IBV_PORT_ACTIVE_DEFER] = "active-defer"
 	};
 

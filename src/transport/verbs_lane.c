@@ -52,7 +52,7 @@ int verbs_lane_receive(struct verbs_lane *lane, unsigned count)
 
 		for (unsigned i = 0; i < batch; i++)
 			work[i] = (struct ibv_recv_wr){ .wr_id = verbs_work_id(VERBS_WORK_RECEIVE, 0),
-				                        .next = i + 1 < batch ? &work[i + 1] : NULL };
+							.next = i + 1 < batch ? &work[i + 1] : NULL };
 		rc = ibv_post_recv(lane->id->qp, work, &bad);
 		if (rc)
 			return -rc;
@@ -71,26 +71,26 @@ int verbs_lane_open(struct verbs_lane *lane, struct vfiomig_error *err)
 	struct ibv_qp_init_attr attr = {
 		.qp_type = IBV_QPT_RC,
 		.cap = { .max_send_wr = plan->sends,
-		         .max_recv_wr = plan->receives,
-		         .max_send_sge = 1,
-		         .max_recv_sge = 1 },
+			 .max_recv_wr = plan->receives,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
 	};
 	int rc;
 
 	lane->cq = ibv_create_cq(context, (int)(plan->sends + plan->receives), lane, device->channel, vector);
 	if (!lane->cq)
 		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "cq",
-		                 "lane %u: %s has no completion queue of %u entries: %s", lane->number,
-		                 context->device->name, plan->sends + plan->receives, strerror(verbs_errno()));
+				 "lane %u: %s has no completion queue of %u entries: %s", lane->number,
+				 context->device->name, plan->sends + plan->receives, strerror(verbs_errno()));
 	attr.send_cq = attr.recv_cq = lane->cq;
 	if (rdma_create_qp(lane->id, device->pd, &attr))
 		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "qp",
-		                 "lane %u: %s has no queue pair of %u sends and %u receives: %s", lane->number,
-		                 context->device->name, plan->sends, plan->receives, strerror(verbs_errno()));
+				 "lane %u: %s has no queue pair of %u sends and %u receives: %s", lane->number,
+				 context->device->name, plan->sends, plan->receives, strerror(verbs_errno()));
 	rc = verbs_lane_receive(lane, plan->receives);
 	if (rc)
 		return error_set(err, VFIOMIG_FABRIC, -rc, "receive", "lane %u: %s did not take %u receives: %s",
-		                 lane->number, context->device->name, plan->receives, strerror(-rc));
+				 lane->number, context->device->name, plan->receives, strerror(-rc));
 	return 0;
 }
 
@@ -138,7 +138,7 @@ void verbs_lane_fail(struct verbs_lane *lane, enum vfiomig_code code, int errnum
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	error_set(&lane->error, code, errnum, "lane-lost", "lane %u (%s): %s", lane->number,
-	          lane->shared->device.context ? lane->shared->device.context->device->name : "?", text);
+		  lane->shared->device.context ? lane->shared->device.context->device->name : "?", text);
 	lane->state = VERBS_LANE_DYING;
 	if (lane->id && lane->id->qp)
 		ibv_modify_qp(lane->id->qp, &attr, IBV_QP_STATE);

@@ -20,7 +20,7 @@ struct verbs_shared {
 	struct verbs_plan plan;
 	const struct arena *arena; /* the session's */
 	struct fabric_memory peer; /* source: where packets go */
-	uint64_t timeout_ns;       /* silence with work outstanding */
+	uint64_t timeout_ns;	   /* silence with work outstanding */
 	char trouble[96]; /* the last bad news of device or port, "" if none: the cause of a flush without one */
 };
 
@@ -53,9 +53,9 @@ struct verbs_lane {
 	enum verbs_lane_state state;
 	struct verbs_flight flights[VERBS_FLIGHTS];
 	struct verbs_message messages[VERBS_MESSAGES];
-	unsigned outstanding;      /* flights and messages that are busy */
-	unsigned receives;         /* posted */
-	uint64_t progress_ns;      /* when the last work completed, or was begun on an idle lane */
+	unsigned outstanding;	   /* flights and messages that are busy */
+	unsigned receives;	   /* posted */
+	uint64_t progress_ns;	   /* when the last work completed, or was begun on an idle lane */
 	struct ibv_send_wr *chain; /* plan.chain_max of each: post's scratch */
 	struct ibv_sge *pieces;
 	bool armed; /* the next completion will come to the channel */

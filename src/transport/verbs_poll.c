@@ -21,7 +21,7 @@ static void fail_by_status(struct verbs_lane *lane, const struct ibv_wc *done)
 	const char *trouble = lane->shared->trouble;
 
 	verbs_lane_fail(lane, VFIOMIG_FABRIC, meaning.errnum, "%s%s%s [%s, vendor error 0x%x]", meaning.text,
-	                *trouble ? "; before that, " : "", trouble, ibv_wc_status_str(done->status), done->vendor_err);
+			*trouble ? "; before that, " : "", trouble, ibv_wc_status_str(done->status), done->vendor_err);
 }
 
 static bool arrived(struct verbs_lane *lane, const struct ibv_wc *done, struct fabric_event *event)
@@ -35,8 +35,8 @@ static bool arrived(struct verbs_lane *lane, const struct ibv_wc *done, struct f
 		return false;
 	}
 	*event = (struct fabric_event){ .kind = FABRIC_ARRIVED,
-		                        .lane = lane->number,
-		                        .immediate = ntohl(done->imm_data) };
+					.lane = lane->number,
+					.immediate = ntohl(done->imm_data) };
 	return true;
 }
 
@@ -44,8 +44,8 @@ static bool packet_sent(struct verbs_lane *lane, unsigned place, struct fabric_e
 {
 	lane->flights[place].busy = false;
 	*event = (struct fabric_event){ .kind = FABRIC_SENT,
-		                        .lane = lane->number,
-		                        .cookie = lane->flights[place].cookie };
+					.lane = lane->number,
+					.cookie = lane->flights[place].cookie };
 	return true;
 }
 
@@ -101,9 +101,9 @@ static void check_activity(struct verbs_lane *lane, uint64_t now_ns)
 	if (lane->state != VERBS_LANE_UP || !lane->outstanding || now_ns < lane->progress_ns + shared->timeout_ns)
 		return;
 	verbs_lane_fail(lane, VFIOMIG_TIMEOUT, ETIMEDOUT,
-	                "nothing completed for %llu ms, with %u requests outstanding%s%s",
-	                (unsigned long long)(shared->timeout_ns / NS_PER_MS), lane->outstanding,
-	                *shared->trouble ? "; before that, " : "", shared->trouble);
+			"nothing completed for %llu ms, with %u requests outstanding%s%s",
+			(unsigned long long)(shared->timeout_ns / NS_PER_MS), lane->outstanding,
+			*shared->trouble ? "; before that, " : "", shared->trouble);
 }
 
 static unsigned poll_locked(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max)

@@ -27,12 +27,12 @@ static struct ibv_send_wr *chain_write(struct chain *chain, size_t offset, uint3
 
 	assert(chain->used < shared->plan.chain_max);
 	*piece = (struct ibv_sge){ .addr = (uintptr_t)(shared->arena->base + offset),
-		                   .length = bytes,
-		                   .lkey = shared->device.mr->lkey };
+				   .length = bytes,
+				   .lkey = shared->device.mr->lkey };
 	*work = (struct ibv_send_wr){ .wr_id = verbs_work_id(VERBS_WORK_FRAGMENT, chain->used),
-		                      .sg_list = piece,
-		                      .num_sge = 1,
-		                      .opcode = IBV_WR_RDMA_WRITE };
+				      .sg_list = piece,
+				      .num_sge = 1,
+				      .opcode = IBV_WR_RDMA_WRITE };
 	work->wr.rdma.remote_addr = shared->peer.base + offset;
 	work->wr.rdma.rkey = shared->peer.rkey;
 	if (chain->used)
@@ -122,9 +122,9 @@ int verbs_lane_post(struct verbs_lane *lane, const struct fabric_packet *packet)
 int verbs_lane_post_message(struct verbs_lane *lane, unsigned place, uint32_t immediate)
 {
 	struct ibv_send_wr work = { .wr_id = verbs_work_id(VERBS_WORK_MESSAGE, place),
-		                    .opcode = IBV_WR_SEND_WITH_IMM,
-		                    .send_flags = IBV_SEND_SIGNALED,
-		                    .imm_data = htonl(immediate) };
+				    .opcode = IBV_WR_SEND_WITH_IMM,
+				    .send_flags = IBV_SEND_SIGNALED,
+				    .imm_data = htonl(immediate) };
 
 	lane->messages[place] = (struct verbs_message){ .busy = true };
 	work_begun(lane);

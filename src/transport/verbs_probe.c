@@ -24,7 +24,7 @@ static int refuse(struct fabric_limits *limits, int rc, const char *format, ...)
 
 /* *@out may be there on failure too. */
 static int find_source(struct rdma_cm_id **out, struct rdma_event_channel *channel, const struct fabric_route *route,
-                       struct fabric_limits *limits)
+		       struct fabric_limits *limits)
 {
 	uint64_t deadline_ns = clock_now_ns() + route->timeout_ms * NS_PER_MS;
 	char peer[VERBS_ADDRESS_TEXT_BYTES];
@@ -47,7 +47,7 @@ static int find_source(struct rdma_cm_id **out, struct rdma_event_channel *chann
 }
 
 static int find_destination(struct rdma_cm_id **out, struct rdma_event_channel *channel,
-                            const struct fabric_route *route, struct fabric_limits *limits)
+			    const struct fabric_route *route, struct fabric_limits *limits)
 {
 	char local[VERBS_ADDRESS_TEXT_BYTES];
 	int rc = verbs_cm_bind(out, channel, &route->local, true);
@@ -73,7 +73,7 @@ static int judge(const struct rdma_cm_id *id, const struct fabric_route *route, 
 	limits->numa_node = verbs_device_numa_node(device);
 	limits->receives_max = verbs_receives_max(&attr);
 	snprintf(limits->reason, sizeof(limits->reason), "%s %s %s", device->name, source ? "reaches" : "has",
-	         verbs_address_text(text, source ? &route->peer : &route->local));
+		 verbs_address_text(text, source ? &route->peer : &route->local));
 	return 0;
 }
 
@@ -91,7 +91,7 @@ int verbs_probe(const struct fabric_route *route, struct fabric_limits *limits)
 		return refuse(limits, -ENODEV, "RDMA needs an IP address");
 	if (verbs_address_is_loopback(address))
 		return refuse(limits, -ENODEV, "%s is this machine itself: no RDMA device carries that",
-		              verbs_address_text(text, address));
+			      verbs_address_text(text, address));
 	rc = verbs_cm_open(&channel);
 	if (rc == -ENODEV)
 		return refuse(limits, rc, "this machine has no RDMA device");

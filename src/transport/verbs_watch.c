@@ -15,7 +15,7 @@ static void fail_lane(struct verbs_lane *lane, int errnum, const char *why)
 	pthread_mutex_lock(&lane->lock);
 	if (lane->state == VERBS_LANE_UP)
 		verbs_lane_fail(lane, VFIOMIG_FABRIC, errnum, "%s%s%s", why,
-		                *lane->shared->trouble ? "; before that, " : "", lane->shared->trouble);
+				*lane->shared->trouble ? "; before that, " : "", lane->shared->trouble);
 	pthread_mutex_unlock(&lane->lock);
 }
 
@@ -64,11 +64,11 @@ static void on_async(struct verbs_fabric *fabric, const struct ibv_async_event *
 		break;
 	case IBV_EVENT_PORT_ERR:
 		snprintf(shared->trouble, sizeof(shared->trouble), "port %d of %s went down", event->element.port_num,
-		         shared->device.context->device->name);
+			 shared->device.context->device->name);
 		break;
 	case IBV_EVENT_GID_CHANGE:
 		snprintf(shared->trouble, sizeof(shared->trouble), "an address of %s changed",
-		         shared->device.context->device->name);
+			 shared->device.context->device->name);
 		break;
 	case IBV_EVENT_PORT_ACTIVE:
 		shared->trouble[0] = '\0';

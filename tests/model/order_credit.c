@@ -13,7 +13,7 @@ struct life {
 	struct random random;
 	uint32_t slots;
 	uint64_t sent, loaded, credit; /* credit: what the source has understood */
-	uint64_t known;                /* the oracle: the largest full number that was delivered */
+	uint64_t known;		       /* the oracle: the largest full number that was delivered */
 	uint64_t in_flight[IN_FLIGHT_MAX];
 	unsigned count;
 };

@@ -112,7 +112,7 @@ static int live(uint64_t seed)
 		bool config = i == last || random_below(&random, 200) == 0;
 
 		if (random_below(&random, 3) == 0 ? !pop(&window, &oracle, &random)
-		                                  : !arrive(&window, &oracle, i, config))
+						  : !arrive(&window, &oracle, i, config))
 			return -1;
 		if (window_done(&window) != (oracle.config && oracle.popped == oracle.config))
 			return -1;

@@ -195,13 +195,13 @@ static void check_configs(struct life *life, uint64_t seed, unsigned step)
 	for (unsigned i = 0; i < actions->count; i++)
 		if (actions->action[i].kind == ACTION_DEVICE && actions->action[i].request == REQUEST_CONFIG) {
 			cr_assert_not(life->configs >> actions->action[i].device & 1, "seed %llu",
-			              (unsigned long long)seed);
+				      (unsigned long long)seed);
 			life->configs |= 1u << actions->action[i].device;
 		}
 	for (unsigned d = 0; d < life->oracle.devices && !life->oracle.over; d++)
 		cr_assert_eq(life->configs >> d & 1, oracle_lets(&life->oracle, d),
-		             "seed %llu, step %u: config of device %u %s", (unsigned long long)seed, step, d,
-		             life->configs >> d & 1 ? "early" : "late");
+			     "seed %llu, step %u: config of device %u %s", (unsigned long long)seed, step, d,
+			     life->configs >> d & 1 ? "early" : "late");
 }
 
 /* Returns the word of the error that ended it, NULL if none did. */
@@ -219,7 +219,7 @@ static const char *live(struct life *life, uint64_t seed)
 		play(life, &life->card[i]);
 		check_configs(life, seed, i);
 		cr_assert_str_eq(life->rig.core.outcome.name, life->oracle.over ? life->oracle.error : "",
-		                 "seed %llu, step %u", (unsigned long long)seed, i);
+				 "seed %llu, step %u", (unsigned long long)seed, i);
 	}
 	return life->oracle.error;
 }
@@ -227,7 +227,7 @@ static const char *live(struct life *life, uint64_t seed)
 Test(core_gate_model, opens_when_the_oracle_says_and_fails_by_the_oracles_word)
 {
 	static const char *const words[] = {
-		"token-unexpected",        "token-twice",     "token-count-low", "manifest-mismatch",
+		"token-unexpected",	   "token-twice",     "token-count-low", "manifest-mismatch",
 		"token-manifest-mismatch", "manifest-digest", "cancelled"
 	};
 	unsigned seen[sizeof(words) / sizeof(words[0])] = { 0 }, good = 0;

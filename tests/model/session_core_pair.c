@@ -26,10 +26,10 @@ struct side {
 	struct witness witness;
 	struct letter inbox[QUEUE_MAX];
 	unsigned head, tail;
-	bool cut;                       /* its connection ends once what is in the inbox is read */
-	bool offered;                   /* destination: the devices are known */
+	bool cut;			/* its connection ends once what is in the inbox is read */
+	bool offered;			/* destination: the devices are known */
 	uint8_t will_fail[DEVICES_MAX]; /* the request under way fails */
-	uint8_t running[DEVICES_MAX];   /* as seen by the guest */
+	uint8_t running[DEVICES_MAX];	/* as seen by the guest */
 };
 
 /* What may happen in a run, and how often: one in so many steps, 0 for never. */
@@ -131,8 +131,8 @@ static void hear(struct pair *pair, struct side *side)
 		return; /* the shell collects them */
 	if (letter->type == MESSAGE_STREAM_END)
 		event = (struct core_event){ .kind = CORE_STREAM_END,
-			                     .device = letter->device,
-			                     .counts = letter->counts };
+					     .device = letter->device,
+					     .counts = letter->counts };
 	if (letter->type == MESSAGE_ABORT)
 		event.kind = CORE_ABORT;
 	event.error = &letter->error;
@@ -300,22 +300,22 @@ static void begin(struct pair *pair, uint64_t seed)
 	p2p = pair->devices == 1 ? (unsigned)random_below(&pair->random, 2) : 3;
 	gated = (unsigned)random_below(&pair->random, 1u << pair->devices);
 	pair->weather = (struct weather){ .device_fails = random_below(&pair->random, 3) ? 0 : 12,
-		                          .lane_breaks = random_below(&pair->random, 6) ? 0 : 150,
-		                          .cancel = random_below(&pair->random, 4) ? 0 : 150,
-		                          .cut = random_below(&pair->random, 4) ? 0 : 200,
-		                          .nap = random_below(&pair->random, 5) ? 0 : 100 };
+					  .lane_breaks = random_below(&pair->random, 6) ? 0 : 150,
+					  .cancel = random_below(&pair->random, 4) ? 0 : 150,
+					  .cut = random_below(&pair->random, 4) ? 0 : 200,
+					  .nap = random_below(&pair->random, 5) ? 0 : 100 };
 	for (unsigned s = 0; s < 2; s++) {
 		struct side *side = &pair->side[s];
 		struct core_config config = { .role = s == SOURCE ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION,
-			                      .peer_timeout_ns = NS_PER_S,
-			                      .no_platform = random_below(&pair->random, 2) };
+					      .peer_timeout_ns = NS_PER_S,
+					      .no_platform = random_below(&pair->random, 2) };
 
 		core_init(&side->core, &config, pair->now);
 		side->witness = (struct witness){ .source = s == SOURCE,
-			                          .devices = (uint8_t)pair->devices,
-			                          .p2p = (uint8_t)p2p,
-			                          .gated = (uint8_t)gated,
-			                          .platform_ready = config.no_platform };
+						  .devices = (uint8_t)pair->devices,
+						  .p2p = (uint8_t)p2p,
+						  .gated = (uint8_t)gated,
+						  .platform_ready = config.no_platform };
 		for (unsigned d = 0; d < pair->devices; d++) {
 			side->running[d] = s == SOURCE;
 			side->core.device[d].p2p = p2p >> d & 1;
@@ -374,15 +374,15 @@ Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		run(&pair, seed);
 		cr_assert_null(pair.broken, "seed %llu: %s (source %s, code %d; destination %s, code %d)",
-		               (unsigned long long)seed, pair.broken, core_phase_name(&pair.side[SOURCE].core),
-		               (int)pair.side[SOURCE].core.outcome.code, core_phase_name(&pair.side[DESTINATION].core),
-		               (int)pair.side[DESTINATION].core.outcome.code);
+			       (unsigned long long)seed, pair.broken, core_phase_name(&pair.side[SOURCE].core),
+			       (int)pair.side[SOURCE].core.outcome.code, core_phase_name(&pair.side[DESTINATION].core),
+			       (int)pair.side[DESTINATION].core.outcome.code);
 		codes[pair.side[SOURCE].core.outcome.code]++;
 	}
 	/* The runs must have been where it is interesting. */
 	cr_log_info("ok %u, device %u, cancelled %u, in doubt %u, stuck %u, degraded %u", codes[VFIOMIG_OK],
-	            codes[VFIOMIG_DEVICE], codes[VFIOMIG_CANCELLED], codes[VFIOMIG_IN_DOUBT],
-	            codes[VFIOMIG_SOURCE_STUCK], codes[VFIOMIG_DEGRADED]);
+		    codes[VFIOMIG_DEVICE], codes[VFIOMIG_CANCELLED], codes[VFIOMIG_IN_DOUBT],
+		    codes[VFIOMIG_SOURCE_STUCK], codes[VFIOMIG_DEGRADED]);
 	cr_assert_gt(codes[VFIOMIG_OK], SEEDS / 10);
 	cr_assert_gt(codes[VFIOMIG_DEVICE], SEEDS / 20);
 	cr_assert_gt(codes[VFIOMIG_CANCELLED], SEEDS / 50);

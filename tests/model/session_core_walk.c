@@ -37,8 +37,8 @@ static const struct vfiomig_error device_trouble = {
 	.code = VFIOMIG_DEVICE, .errnum = 5, .name = "eio", .text = "eio"
 };
 static const struct vfiomig_error degraded = { .code = VFIOMIG_DEGRADED,
-	                                       .name = "degraded",
-	                                       .text = "one did not run" };
+					       .name = "degraded",
+					       .text = "one did not run" };
 static const struct vfiomig_error nothing = { .code = VFIOMIG_OK };
 static const uint64_t arrived[VFIOMIG_DEVICES_MAX] = { 2, 2 };
 
@@ -110,10 +110,10 @@ static bool device_answer(const struct state *state, unsigned n, struct core_eve
 	unsigned d = n / 2;
 
 	*event = (struct core_event){ .kind = CORE_DEVICE_DONE,
-		                      .device = d,
-		                      .request = (enum device_request)state->witness.busy[d],
-		                      .counts = stream_right,
-		                      .error = n % 2 ? &device_trouble : NULL };
+				      .device = d,
+				      .request = (enum device_request)state->witness.busy[d],
+				      .counts = stream_right,
+				      .error = n % 2 ? &device_trouble : NULL };
 	return state->witness.busy[d] != REQUEST_NONE;
 }
 
@@ -157,8 +157,8 @@ static bool stream_end(const struct state *state, unsigned n, struct core_event 
 	static const unsigned numbers[] = { 0, 1, 2, 63, 65535 };
 
 	*event = (struct core_event){ .kind = CORE_STREAM_END,
-		                      .device = numbers[n / 2],
-		                      .counts = n % 2 ? stream_wrong : stream_right };
+				      .device = numbers[n / 2],
+				      .counts = n % 2 ? stream_wrong : stream_right };
 	return state->witness.control_up && !state->witness.lost;
 }
 
@@ -183,9 +183,9 @@ static const struct source_of_events {
 	bool (*make)(const struct state *state, unsigned n, struct core_event *event);
 	unsigned count;
 } events[] = {
-	{ answer, 7 },           { device_answer, 2 * WITNESS_DEVICES },
-	{ own_news, 7 },         { peer_message, MESSAGE_TYPES + 3 },
-	{ stream_end, 5 * 2 },   { token, 3 },
+	{ answer, 7 },		 { device_answer, 2 * WITNESS_DEVICES },
+	{ own_news, 7 },	 { peer_message, MESSAGE_TYPES + 3 },
+	{ stream_end, 5 * 2 },	 { token, 3 },
 	{ nothing_but_time, 4 },
 };
 
@@ -224,8 +224,8 @@ static void expand(struct walk *walk, const struct state *from, const struct sou
 	now = time_of(&core, &event, n);
 	broken = witness_step(&to.witness, &core, &event, now, &actions);
 	cr_assert_null(broken, "%s; %s in phase %u, event kind %d, number %u, step %u/%u", broken,
-	               from->witness.source ? "source" : "destination", from->core.phase, (int)event.kind, n,
-	               from->core.step[0], from->core.step[1]);
+		       from->witness.source ? "source" : "destination", from->core.phase, (int)event.kind, n,
+		       from->core.step[0], from->core.step[1]);
 	if (from->witness.finished)
 		return; /* it was silent, or the witness had said so */
 	freeze(&to.core, &core);
@@ -267,11 +267,11 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 }
 
 static void start_walk(struct walk *walk, enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated,
-                       bool no_platform)
+		       bool no_platform)
 {
 	struct core_config config = { .role = role,
-		                      .peer_timeout_ns = PEER_TIMEOUT_MS * NS_PER_MS,
-		                      .no_platform = no_platform };
+				      .peer_timeout_ns = PEER_TIMEOUT_MS * NS_PER_MS,
+				      .no_platform = no_platform };
 	struct core_event event = { .kind = CORE_START };
 	struct core_actions actions;
 	struct state *start = &walk->start;
@@ -301,7 +301,7 @@ static void start_walk(struct walk *walk, enum vfiomig_role role, unsigned devic
 static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated, bool no_platform)
 {
 	struct walk walk = { .states = malloc(STATES_MAX * sizeof(struct state)),
-		             .table = malloc(TABLE_SLOTS * sizeof(uint32_t)) };
+			     .table = malloc(TABLE_SLOTS * sizeof(uint32_t)) };
 
 	cr_assert(walk.states && walk.table);
 	start_walk(&walk, role, devices, p2p, gated, no_platform);
@@ -314,12 +314,12 @@ static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, uns
 			for (unsigned n = 0; n < events[s].count; n++)
 				expand(&walk, &from, &events[s], n);
 		cr_assert(from.witness.finished || (settles(&walk, &from, true) && settles(&walk, &from, false)),
-		          "no way out of phase %u, facts %x, steps %u/%u, busy %u/%u", from.core.phase, from.core.facts,
-		          from.core.step[0], from.core.step[1], from.core.busy[0], from.core.busy[1]);
+			  "no way out of phase %u, facts %x, steps %u/%u, busy %u/%u", from.core.phase, from.core.facts,
+			  from.core.step[0], from.core.step[1], from.core.busy[0], from.core.busy[1]);
 	}
 	cr_log_info("%u states, %u done, %u failed", walk.count, walk.done, walk.failed);
 	cr_assert(walk.done > 0 && walk.failed > 0, "of %u states %u are done, %u failed", walk.count, walk.done,
-	          walk.failed);
+		  walk.failed);
 	free(walk.states);
 	free(walk.table);
 }

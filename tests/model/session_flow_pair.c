@@ -23,7 +23,7 @@ struct parcel {
 struct wire {
 	struct parcel parcel[DEVICES * PACKETS_MAX];
 	unsigned posted, delivered, sent;
-	int last;           /* device of the last post; -1: none */
+	int last;	    /* device of the last post; -1: none */
 	bool others_waited; /* when that was posted, another device had a packet for this lane */
 };
 
@@ -164,9 +164,9 @@ static bool deliver(struct world *world, unsigned l)
 		return false;
 	device = &world->device[parcel->device];
 	header = (struct packet_header){ .device = (uint16_t)parcel->device,
-		                         .index = parcel->index,
-		                         .bytes = parcel->bytes,
-		                         .crc = (uint32_t)parcel->index ^ 0x55 };
+					 .index = parcel->index,
+					 .bytes = parcel->bytes,
+					 .crc = (uint32_t)parcel->index ^ 0x55 };
 	header.flags = parcel->index == world->first + device->packets - 1 ? PACKET_CONFIG_STATE : 0;
 	claim(world, !flow_place(&world->destination, parcel->immediate, parcel->bytes, &d, &slot, &why), why);
 	claim(world, d == parcel->device && slot == parcel->slot,

@@ -61,7 +61,7 @@ static inline void freeze(struct frozen *frozen, const struct core *core)
 }
 
 static inline void thaw(struct core *core, const struct core *blank, const struct frozen *frozen,
-                        const struct witness *witness, uint64_t since)
+			const struct witness *witness, uint64_t since)
 {
 	*core = *blank;
 	core->facts = frozen->facts;

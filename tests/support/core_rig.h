@@ -75,7 +75,7 @@ static inline void rig_good_token(struct rig *rig)
 static inline void rig_done_with(struct rig *rig, unsigned d, enum device_request request, struct stream_counts counts)
 {
 	rig_step(rig,
-	         &(struct core_event){ .kind = CORE_DEVICE_DONE, .device = d, .request = request, .counts = counts });
+		 &(struct core_event){ .kind = CORE_DEVICE_DONE, .device = d, .request = request, .counts = counts });
 }
 
 static inline void rig_done(struct rig *rig, unsigned d, enum device_request request)
@@ -86,7 +86,7 @@ static inline void rig_done(struct rig *rig, unsigned d, enum device_request req
 static inline void rig_device_fails(struct rig *rig, unsigned d, enum device_request request)
 {
 	rig_step(rig,
-	         &(struct core_event){
+		 &(struct core_event){
 			 .kind = CORE_DEVICE_DONE, .device = d, .request = request, .error = &rig_device_trouble });
 }
 

@@ -29,7 +29,7 @@ struct witness {
 	uint16_t answered[WITNESS_DEVICES];
 	uint16_t sent; /* messages, a bit each; HEARTBEAT and STREAM_END apart */
 	uint8_t source, devices;
-	uint8_t p2p, gated;        /* a bit per device */
+	uint8_t p2p, gated;	   /* a bit per device */
 	uint8_t debts, debts_paid; /* enum witness_debt */
 	uint8_t busy[WITNESS_DEVICES];
 	uint8_t ends_sent, ends_came; /* STREAM_END, a bit per device */
@@ -59,7 +59,7 @@ static inline enum core_fact witness_fact(unsigned debt)
 }
 
 static inline bool witness_all(const struct witness *witness, const uint16_t *bits, enum device_request request,
-                               uint8_t which)
+			       uint8_t which)
 {
 	for (unsigned d = 0; d < witness->devices; d++)
 		if (which >> d & 1 && !(bits[d] >> request & 1))
@@ -134,11 +134,11 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 	if (!witness->control_up || witness->lost)
 		return "sends without a connection";
 	if (witness->source ? action->message == MESSAGE_AGREED || action->message == MESSAGE_READY ||
-	                              action->message == MESSAGE_LANES_READY || action->message == MESSAGE_PREPARED ||
-	                              action->message == MESSAGE_DONE
-	                    : action->message == MESSAGE_OFFER || action->message == MESSAGE_DEVICE ||
-	                              action->message == MESSAGE_SWITCHOVER || action->message == MESSAGE_STREAM_END ||
-	                              action->message == MESSAGE_COMMIT)
+				      action->message == MESSAGE_LANES_READY || action->message == MESSAGE_PREPARED ||
+				      action->message == MESSAGE_DONE
+			    : action->message == MESSAGE_OFFER || action->message == MESSAGE_DEVICE ||
+				      action->message == MESSAGE_SWITCHOVER || action->message == MESSAGE_STREAM_END ||
+				      action->message == MESSAGE_COMMIT)
 		return "sends a message of the other side";
 	if (action->message == MESSAGE_STREAM_END) {
 		if (witness->ends_sent >> action->device & 1 ||
@@ -172,14 +172,14 @@ static inline const char *witness_source_request(const struct witness *witness, 
 
 	if (request == REQUEST_RESUME)
 		return witness->sent >> MESSAGE_COMMIT & 1 && !witness->abort_came
-		               ? "a source resumes after COMMIT without an ABORT"
-		               : NULL;
+			       ? "a source resumes after COMMIT without an ABORT"
+			       : NULL;
 	if (request == REQUEST_QUIESCE)
 		return witness->p2p >> d & 1 ? NULL : "QUIESCE of a device without P2P";
 	if (request == REQUEST_STOP_COPY)
 		return witness_all(witness, witness->succeeded, REQUEST_QUIESCE, witness->p2p)
-		               ? NULL
-		               : "STOP_COPY before all devices are quiet";
+			       ? NULL
+			       : "STOP_COPY before all devices are quiet";
 	if (request == REQUEST_READ)
 		return done >> REQUEST_STOP_COPY & 1 ? NULL : "READ before STOP_COPY";
 	if (request == REQUEST_STOP)
@@ -188,7 +188,7 @@ static inline const char *witness_source_request(const struct witness *witness, 
 }
 
 static inline const char *witness_destination_request(const struct witness *witness, unsigned d,
-                                                      enum device_request request)
+						      enum device_request request)
 {
 	unsigned done = witness->succeeded[d];
 	uint8_t all = (uint8_t)((1u << witness->devices) - 1);
@@ -198,15 +198,15 @@ static inline const char *witness_destination_request(const struct witness *witn
 		return NULL;
 	case REQUEST_RESUMING:
 		return witness_all(witness, witness->succeeded, REQUEST_CHECK, all) ? NULL
-		                                                                    : "RESUMING before all checks";
+										    : "RESUMING before all checks";
 	case REQUEST_LOAD:
 		return witness_all(witness, witness->succeeded, REQUEST_RESUMING, all) ? NULL : "LOAD before RESUMING";
 	case REQUEST_CONFIG:
 		if (!(done >> REQUEST_LOAD & 1))
 			return "CONFIG before the data is loaded";
 		return !(witness->gated >> d & 1) || (witness->token_came && witness->platform_ready)
-		               ? NULL
-		               : "CONFIG through a closed gate";
+			       ? NULL
+			       : "CONFIG through a closed gate";
 	case REQUEST_FINISH:
 		return done >> REQUEST_CONFIG & 1 && witness->ends_came >> d & 1 ? NULL : "FINISH before its time";
 	case REQUEST_RUN_P2P:
@@ -218,7 +218,7 @@ static inline const char *witness_destination_request(const struct witness *witn
 		if (request == REQUEST_RUN_P2P)
 			return witness->p2p >> d & 1 ? NULL : "RUN_P2P of a device without P2P";
 		return witness_all(witness, witness->answered, REQUEST_RUN_P2P, witness->p2p) ? NULL
-		                                                                              : "RUN before all P2P";
+											      : "RUN before all P2P";
 	case REQUEST_RESET:
 		return witness_ran(witness) ? "a destination that ran is reset" : NULL;
 	default:
@@ -244,7 +244,7 @@ static inline const char *witness_request(struct witness *witness, unsigned d, e
 	witness->asked[d] |= (uint16_t)(1 << request);
 	witness->busy[d] = (uint8_t)request;
 	return witness->source ? witness_source_request(witness, d, request)
-	                       : witness_destination_request(witness, d, request);
+			       : witness_destination_request(witness, d, request);
 }
 
 static inline const char *witness_debt(struct witness *witness, unsigned debt)
@@ -270,13 +270,13 @@ static inline const char *witness_finish(struct witness *witness, const struct c
 
 		if (back != (touched && !stays))
 			return stays ? "a device was put back though it must stay"
-			             : "a touched device was not put back";
+				     : "a touched device was not put back";
 	}
 	if (core->phase == PHASE_DONE)
 		return code == VFIOMIG_OK || code == VFIOMIG_DEGRADED ? NULL : "DONE with a code of failure";
 	if (code == VFIOMIG_IN_DOUBT)
 		return witness->source && witness->debts_paid + witness->debts >= DEBT_COMMITTED ? NULL
-		                                                                                 : "doubt too early";
+												 : "doubt too early";
 	if (code == VFIOMIG_SOURCE_STUCK)
 		return witness->source ? NULL : "a destination says source-stuck";
 	return code >= VFIOMIG_INTERNAL && code <= VFIOMIG_CANCELLED ? NULL : "FAILED with a code that means otherwise";
@@ -284,7 +284,7 @@ static inline const char *witness_finish(struct witness *witness, const struct c
 
 /* NULL, or the rule that this action breaks. @core: after the step. */
 static inline const char *witness_action(struct witness *witness, const struct core_action *action,
-                                         const struct core *core)
+					 const struct core *core)
 {
 	uint8_t all = (uint8_t)((1u << witness->devices) - 1);
 
@@ -322,7 +322,7 @@ static inline const char *witness_action(struct witness *witness, const struct c
 
 /* One event through @core under the witness's eyes. NULL, or the rule that was broken. */
 static inline const char *witness_step(struct witness *witness, struct core *core, const struct core_event *event,
-                                       uint64_t now, struct core_actions *actions)
+				       uint64_t now, struct core_actions *actions)
 {
 	witness_hear(witness, event);
 	core_step(core, event, now, actions);

@@ -11,11 +11,11 @@
 #include "support/random.h"
 
 struct drain {
-	int fd;          /* read end; the caller's */
-	size_t bite;     /* most bytes at once */
-	uint8_t *to;     /* room for what is expected, and then some; the caller's */
-	size_t bytes;    /* that room */
-	size_t got;      /* valid after drain_join */
+	int fd;		 /* read end; the caller's */
+	size_t bite;	 /* most bytes at once */
+	uint8_t *to;	 /* room for what is expected, and then some; the caller's */
+	size_t bytes;	 /* that room */
+	size_t got;	 /* valid after drain_join */
 	unsigned yields; /* between two bites: lets the writer run ahead, or fall behind */
 	pthread_t thread;
 };

@@ -30,7 +30,7 @@ static inline void drive_to(struct vfiomig_device *device, enum vfiomig_state st
 	struct vfiomig_error err = { 0 };
 
 	cr_assert_eq(device->ops->set_state(device->impl, state, &err), 0, "to %s: %s", vfiomig_state_name(state),
-	             err.text);
+		     err.text);
 	cr_assert_eq(vfiomig_device_state(device), state);
 }
 
@@ -42,15 +42,15 @@ static inline int drive_try(struct vfiomig_device *device, enum vfiomig_state st
 }
 
 struct drive_read {
-	uint64_t at;      /* bytes of the stream so far */
+	uint64_t at;	  /* bytes of the stream so far */
 	size_t call_most; /* most bytes that one read gave */
-	int end;          /* what the device said of the last result */
+	int end;	  /* what the device said of the last result */
 	uint64_t end_at;
 };
 
 /* Read up to @bytes into @to, until the device says that there is no more; @call_bytes per read. Returns the bytes. */
 static inline size_t drive_read(struct vfiomig_device *device, void *to, size_t bytes, size_t call_bytes,
-                                struct drive_read *read_)
+				struct drive_read *read_)
 {
 	int fd = device->ops->data_fd(device->impl);
 	size_t done = 0;
@@ -86,7 +86,7 @@ static inline uint8_t *drive_save(struct vfiomig_device *device, size_t room, si
 
 /* Write all; 0, or what the device says of the failure (*@at: where). SIGPIPE must be blocked or ignored. */
 static inline int drive_write(struct vfiomig_device *device, const void *from, size_t bytes, size_t call_bytes,
-                              uint64_t *at)
+			      uint64_t *at)
 {
 	int fd = device->ops->data_fd(device->impl);
 

@@ -75,7 +75,7 @@ static size_t serve_until_closed(struct control_accept *accept, int fd, uint8_t 
 
 	do {
 		struct pollfd fds[2] = { { .fd = control_accept_fd(accept), .events = POLLIN },
-			                 { .fd = fd, .events = POLLIN } };
+					 { .fd = fd, .events = POLLIN } };
 
 		cr_assert_gt(poll(fds, 2, 10000), 0);
 		cr_assert_eq(control_accept_poll(accept, 0, &guest), 0);

@@ -49,21 +49,21 @@ Test(address, a_name_gives_its_ipv4_address)
 Test(address, refuses_what_cannot_be_read)
 {
 	static const char *const bad[] = { "",
-		                           "host",
-		                           "127.0.0.1",
-		                           "127.0.0.1:",
-		                           "127.0.0.1:x",
-		                           "127.0.0.1:-1",
-		                           "127.0.0.1:65536",
-		                           "127.0.0.1:99999999999999999999",
-		                           "127.0.0.1:1 ",
-		                           "::1:4711",
-		                           "[::1]",
-		                           "[::1:4711",
-		                           "[]:4711",
-		                           "[::1]x:4711",
-		                           "300.0.0.1:1",
-		                           "[zz]:1" };
+					   "host",
+					   "127.0.0.1",
+					   "127.0.0.1:",
+					   "127.0.0.1:x",
+					   "127.0.0.1:-1",
+					   "127.0.0.1:65536",
+					   "127.0.0.1:99999999999999999999",
+					   "127.0.0.1:1 ",
+					   "::1:4711",
+					   "[::1]",
+					   "[::1:4711",
+					   "[]:4711",
+					   "[::1]x:4711",
+					   "300.0.0.1:1",
+					   "[zz]:1" };
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_refused(bad[i], true);
@@ -89,8 +89,8 @@ Test(address, a_host_that_is_too_long_is_refused)
 Test(address, reads_a_host_without_a_port)
 {
 	static const char *const hosts[][2] = { { "127.0.0.2", "127.0.0.2:0" },
-		                                { "::1", "[::1]:0" },
-		                                { "[::1]", "[::1]:0" } };
+						{ "::1", "[::1]:0" },
+						{ "[::1]", "[::1]:0" } };
 	struct sockaddr_storage address;
 	char got[ADDRESS_TEXT_BYTES];
 	socklen_t bytes;

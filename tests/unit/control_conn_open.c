@@ -110,11 +110,11 @@ Test(conn_open, frames_go_through_the_stream_and_prefaces_do_not)
 	static const struct control_stream_ops veiled = { veiled_read, veiled_write, veiled_events, veiled_close };
 	unsigned closed = 0;
 	struct control_config config = { .accepted = true,
-		                         .stream = &veiled,
-		                         .stream_state = &closed,
-		                         .limit = conn_rig_limit,
-		                         .body_bytes_max = LARGE_BYTES,
-		                         .queue_bytes = QUEUE_BYTES };
+					 .stream = &veiled,
+					 .stream_state = &closed,
+					 .limit = conn_rig_limit,
+					 .body_bytes_max = LARGE_BYTES,
+					 .queue_bytes = QUEUE_BYTES };
 	uint8_t wire[PREFACE_BYTES + FRAME_HEAD_BYTES + 3];
 	struct control_frame frame;
 	struct control_conn *conn;

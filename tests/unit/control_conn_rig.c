@@ -24,11 +24,11 @@ uint32_t conn_rig_limit(uint16_t type)
 struct control_conn *conn_rig_open(int fd, bool accepted)
 {
 	struct control_config config = { .fd = fd,
-		                         .accepted = accepted,
-		                         .limit = conn_rig_limit,
-		                         .body_bytes_max = LARGE_BYTES,
-		                         .queue_bytes = QUEUE_BYTES,
-		                         .timeout_ms = 1000 };
+					 .accepted = accepted,
+					 .limit = conn_rig_limit,
+					 .body_bytes_max = LARGE_BYTES,
+					 .queue_bytes = QUEUE_BYTES,
+					 .timeout_ms = 1000 };
 	struct control_conn *conn;
 
 	cr_assert_eq(control_open(&conn, &config, NULL), 0);

@@ -27,15 +27,15 @@ static const char *way(enum vfiomig_state from, enum vfiomig_state to, uint32_t 
 Test(arcs, go_through_the_p2p_states_where_the_device_has_them)
 {
 	cr_assert_str_eq(way(VFIOMIG_STATE_RUNNING, VFIOMIG_STATE_STOP_COPY, ALL),
-	                 "RUNNING>RUNNING_P2P>STOP>STOP_COPY");
+			 "RUNNING>RUNNING_P2P>STOP>STOP_COPY");
 	cr_assert_str_eq(way(VFIOMIG_STATE_RUNNING, VFIOMIG_STATE_RESUMING, ALL), "RUNNING>RUNNING_P2P>STOP>RESUMING");
 	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY, VFIOMIG_STATE_STOP_COPY, ALL), "PRE_COPY>PRE_COPY_P2P>STOP_COPY");
 	cr_assert_str_eq(way(VFIOMIG_STATE_STOP_COPY, VFIOMIG_STATE_RUNNING, ALL),
-	                 "STOP_COPY>STOP>RUNNING_P2P>RUNNING");
+			 "STOP_COPY>STOP>RUNNING_P2P>RUNNING");
 	cr_assert_str_eq(way(VFIOMIG_STATE_RESUMING, VFIOMIG_STATE_RUNNING, ALL), "RESUMING>STOP>RUNNING_P2P>RUNNING");
 	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY, VFIOMIG_STATE_STOP, ALL), "PRE_COPY>RUNNING>RUNNING_P2P>STOP");
 	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY_P2P, VFIOMIG_STATE_RUNNING, ALL),
-	                 "PRE_COPY_P2P>RUNNING_P2P>RUNNING");
+			 "PRE_COPY_P2P>RUNNING_P2P>RUNNING");
 }
 
 Test(arcs, pass_over_states_that_the_device_does_not_have)
@@ -74,8 +74,8 @@ Test(arcs, never_lead_into_or_out_of_error)
 static int shortest(int from, int to)
 {
 	static const uint8_t single[][2] = { { 2, 5 }, { 5, 2 }, { 5, 1 }, { 1, 5 }, { 1, 3 },
-		                             { 3, 1 }, { 1, 4 }, { 4, 1 }, { 2, 6 }, { 6, 2 },
-		                             { 5, 7 }, { 7, 5 }, { 6, 7 }, { 7, 6 }, { 7, 3 } };
+					     { 3, 1 }, { 1, 4 }, { 4, 1 }, { 2, 6 }, { 6, 2 },
+					     { 5, 7 }, { 7, 5 }, { 6, 7 }, { 7, 6 }, { 7, 3 } };
 	int distance[VFIOMIG_STATE_COUNT];
 
 	for (int state = 0; state < VFIOMIG_STATE_COUNT; state++)

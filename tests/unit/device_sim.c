@@ -6,8 +6,8 @@
 
 #include "support/drive.h"
 
-#define SIM     "sim:bytes=1000003,seed=5"
-#define BYTES   1000003
+#define SIM	"sim:bytes=1000003,seed=5"
+#define BYTES	1000003
 #define NO_CONF SIM ",config-bytes=0"
 
 static void no_sigpipe(void)
@@ -152,9 +152,9 @@ static int migrate(const char *from, const char *to, struct vfiomig_error *err)
 Test(sim, migrates_states_of_any_size)
 {
 	static const char *const specs[] = { "sim:bytes=0",    "sim:bytes=1",
-		                             "sim:bytes=4095", "sim:bytes=4096",
-		                             "sim:bytes=4097", "sim:bytes=262143",
-		                             "sim:bytes=1M",   "sim:bytes=1M,config-bytes=4096" };
+					     "sim:bytes=4095", "sim:bytes=4096",
+					     "sim:bytes=4097", "sim:bytes=262143",
+					     "sim:bytes=1M",   "sim:bytes=1M,config-bytes=4096" };
 	struct vfiomig_error err = { 0 };
 
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
@@ -401,7 +401,7 @@ Test(sim, has_a_descriptor_only_in_states_with_a_stream)
 {
 	struct vfiomig_device *device = drive_open(SIM ",precopy=zero");
 	static const enum vfiomig_state without[] = { VFIOMIG_STATE_STOP, VFIOMIG_STATE_RUNNING,
-		                                      VFIOMIG_STATE_RUNNING_P2P };
+						      VFIOMIG_STATE_RUNNING_P2P };
 
 	cr_assert_eq(device->ops->data_fd(device->impl), -1);
 	for (int i = 0; i < 3; i++) {
@@ -529,10 +529,10 @@ static void ends_at_once(const char *spec, enum vfiomig_state state)
 
 Test(sim, ends_at_once_whatever_it_waits_for)
 {
-	ends_at_once("sim:bytes=1G", VFIOMIG_STATE_STOP_COPY);              /* for room in the pipe */
+	ends_at_once("sim:bytes=1G", VFIOMIG_STATE_STOP_COPY);		    /* for room in the pipe */
 	ends_at_once("sim:bytes=1G,read-rate=1K", VFIOMIG_STATE_STOP_COPY); /* for its rate */
 	ends_at_once("sim:bytes=1G,precopy=zero", VFIOMIG_STATE_PRE_COPY);  /* for nothing */
-	ends_at_once("sim:bytes=1G", VFIOMIG_STATE_RESUMING);               /* for data */
+	ends_at_once("sim:bytes=1G", VFIOMIG_STATE_RESUMING);		    /* for data */
 	ends_at_once("sim:bytes=1G,write-rate=1K", VFIOMIG_STATE_RESUMING);
 }
 

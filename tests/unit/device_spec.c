@@ -87,8 +87,8 @@ Test(spec, reads_numbers_suffixes_and_words)
 
 Test(spec, refuses_what_is_no_number_and_says_which)
 {
-	static const char *const bad[] = { "1Q",        "",   "-1", "+1", " 1", "1KB", "x", "18446744073709551616",
-		                           "16777216T", "1.5" };
+	static const char *const bad[] = { "1Q",	"",   "-1", "+1", " 1", "1KB", "x", "18446744073709551616",
+					   "16777216T", "1.5" };
 	char text[64];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

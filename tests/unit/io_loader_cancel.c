@@ -153,7 +153,7 @@ static bool worker_sleeps(void)
 		if (!stat)
 			continue;
 		found = fscanf(stat, "%*d (%63[^)]) %c", name, &state) == 2 && !strncmp(name, "iou-wrk", 7) &&
-		        state == 'S';
+			state == 'S';
 		fclose(stat);
 	}
 	closedir(tasks);

@@ -36,8 +36,8 @@ static void check_loads(enum vfiomig_loader kind, const char *name)
 static void check_refused(int errnum, const char *name)
 {
 	struct loader_config config = { .kind = VFIOMIG_LOADER_URING,
-		                        .fd = memfd_create("stream", 0),
-		                        .cancel_fd = -1 };
+					.fd = memfd_create("stream", 0),
+					.cancel_fd = -1 };
 	struct loader *loader = (struct loader *)&config;
 	struct vfiomig_error err = { 0 };
 

@@ -10,7 +10,7 @@ static void assert_takes(uint64_t from, uint64_t sent, uint32_t low, int rc, uin
 	uint64_t credit = from;
 
 	cr_assert_eq(credit_take(&credit, sent, low), rc, "from %llu, sent %llu, low %u", (unsigned long long)from,
-	             (unsigned long long)sent, low);
+		     (unsigned long long)sent, low);
 	cr_assert_eq(credit, to);
 }
 

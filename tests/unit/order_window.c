@@ -22,7 +22,7 @@ static void put(uint64_t index, uint32_t flags)
 	const char *why = "nothing";
 
 	cr_assert_eq(window_put(&window, index, 10, flags, 0, &why), 0, "packet %llu: %s", (unsigned long long)index,
-	             why);
+		     why);
 }
 
 /* Refused by its word, by put and (where @early) by check already, and nothing has changed. */

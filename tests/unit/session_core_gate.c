@@ -25,7 +25,7 @@ static void assert_failed_by(const char *word)
 Test(core_gate, config_waits_for_data_token_and_platform_in_any_order)
 {
 	static const unsigned orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
-		                               { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+					       { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
 
 	for (unsigned o = 0; o < 6; o++) {
 		start(1, 1);

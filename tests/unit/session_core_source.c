@@ -208,7 +208,7 @@ Test(core_source, an_abort_before_the_commit_is_sent_takes_it_back)
 Test(core_source, an_aborts_code_never_claims_that_the_destination_runs)
 {
 	static const enum vfiomig_code codes[] = { VFIOMIG_OK, VFIOMIG_IN_DOUBT, VFIOMIG_SOURCE_STUCK,
-		                                   VFIOMIG_DEGRADED };
+						   VFIOMIG_DEGRADED };
 
 	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		const struct vfiomig_error claim = { .code = codes[i], .name = "claim", .text = "believe me" };

@@ -74,7 +74,7 @@ Test(arena, neighbouring_packets_of_a_device_are_contiguous)
 	for (unsigned device = 0; device < small.devices; device++)
 		for (unsigned slot = 1; slot < small.slots; slot++)
 			cr_assert_eq(arena_payload_offset(&small, device, slot),
-			             arena_payload_offset(&small, device, slot - 1) + small.slot_bytes);
+				     arena_payload_offset(&small, device, slot - 1) + small.slot_bytes);
 }
 
 Test(arena, a_shape_beyond_any_address_space_has_no_size)

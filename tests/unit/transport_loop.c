@@ -62,9 +62,9 @@ static void close_pair(struct loop_rig *rig)
 static void post(struct loop_rig *rig, unsigned lane, unsigned index, uint32_t bytes)
 {
 	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_DATA, 0, index),
-		                        .slot = index % SLOTS,
-		                        .bytes = bytes,
-		                        .cookie = index };
+					.slot = index % SLOTS,
+					.bytes = bytes,
+					.cookie = index };
 
 	memset(arena_header(&rig->source_arena, 0, packet.slot), (int)index + 1, ARENA_HEADER_BYTES);
 	memset(arena_payload(&rig->source_arena, 0, packet.slot), (int)index + 101, bytes);
@@ -180,7 +180,7 @@ Test(loop, a_lane_never_reorders)
 		arrival_order(seed, order);
 		for (unsigned lane = 0; lane < LANES; lane++)
 			cr_assert_lt(strchr(order, '0' + (int)lane), strchr(order, '0' + (int)(lane + LANES)), "%s",
-			             order);
+				     order);
 	}
 }
 

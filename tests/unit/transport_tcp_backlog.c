@@ -66,7 +66,7 @@ Test(tcp_backlog, credits_that_wait_are_replaced_by_later_ones)
 	/* The socket is full long before; the queue must bear it all the same. */
 	for (uint32_t i = 0; i < 200000; i++)
 		cr_assert_eq(rig.destination->ops->send(rig.destination, 0, immediate_make(IMMEDIATE_CREDIT, i % 2, i)),
-		             0);
+			     0);
 	cr_assert_eq(rig.destination->ops->deadline_ns(rig.destination) == UINT64_MAX, false);
 	while (last != 199999) {
 		struct fabric_event event;
@@ -228,7 +228,7 @@ Test(tcp_backlog, every_lane_has_its_turn)
 	for (unsigned i = 0; i < 8; i++)
 		for (unsigned lane = 0; lane < 3; lane++)
 			cr_assert_eq(rig.source->ops->send(rig.source, lane, immediate_make(IMMEDIATE_CONTROL, i, 0)),
-			             0);
+				     0);
 	/* Each lane has eight messages waiting, and only one event is taken at a time. */
 	for (unsigned i = 0; i < 3; i++) {
 		event = rig_event(rig.destination);
@@ -291,7 +291,7 @@ Test(tcp_backlog, two_threads_may_post_on_one_lane)
 		}
 		cr_assert_eq(event.kind, FABRIC_ARRIVED);
 		cr_assert(rig_same(&rig, immediate_device(event.immediate), immediate_index(event.immediate),
-		                   POSTED_BYTES));
+				   POSTED_BYTES));
 		atomic_fetch_add(&arrived[immediate_device(event.immediate)], 1);
 		whole++;
 	}

@@ -119,7 +119,7 @@ Test(tcp_establish, a_lane_is_taken_only_once)
 	tcp_fabric_ops.adopt(rig.destination, other[0]);
 	cr_assert_eq(establish(&rig, rig.destination), 0);
 	closed = (recv(first[1], answer, sizeof(answer), 0) != PREFACE_BYTES) +
-	         (recv(again[1], answer, sizeof(answer), 0) != PREFACE_BYTES);
+		 (recv(again[1], answer, sizeof(answer), 0) != PREFACE_BYTES);
 	cr_assert_eq(closed, 1);
 	rig_close(&rig);
 }

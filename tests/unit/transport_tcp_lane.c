@@ -43,7 +43,7 @@ Test(tcp_lane, a_packet_lies_on_the_wire_as_written_down)
 Test(tcp_lane, a_token_travels_between_the_token_areas)
 {
 	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0),
-		                        .bytes = ARENA_TOKEN_BYTES };
+					.bytes = ARENA_TOKEN_BYTES };
 	struct rig rig;
 
 	rig_open(&rig, 1);

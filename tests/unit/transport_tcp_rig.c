@@ -273,8 +273,8 @@ bool rig_same(const struct rig *rig, unsigned device, unsigned slot, uint32_t by
 struct fabric_packet rig_packet(unsigned device, unsigned slot, uint32_t bytes)
 {
 	return (struct fabric_packet){ .immediate = immediate_make(IMMEDIATE_DATA, device, slot),
-		                       .device = device,
-		                       .slot = slot,
-		                       .bytes = bytes,
-		                       .cookie = 1000 + device * 100 + slot };
+				       .device = device,
+				       .slot = slot,
+				       .bytes = bytes,
+				       .cookie = 1000 + device * 100 + slot };
 }

@@ -24,7 +24,7 @@ static void fail_each_call(enum vfiomig_role role)
 		fake.fail_call = ++call;
 		rc = vrig_up(&rig);
 		cr_assert(rc == 0 || (rc < 0 && rig.err.code && rig.err.text[0]), "call %u: %d without a sentence",
-		          call, rc);
+			  call, rc);
 		failures += rc < 0;
 		vrig_close(&rig);
 	} while (fake.calls >= call);
@@ -58,7 +58,7 @@ Test(verbs_fabric, gives_its_first_lane_the_id_that_found_the_device)
 	vrig_source(&rig, 3);
 	cr_assert_eq(fake.ids, 3);
 	cr_assert_eq(fake.resolves_unbound, 1,
-	             "without an address to bind only the first lane leaves the choice to the kernel");
+		     "without an address to bind only the first lane leaves the choice to the kernel");
 	vrig_close(&rig);
 	cr_assert_eq(fake.disconnects, 3);
 }
@@ -157,7 +157,7 @@ Test(verbs_fabric, says_how_many_bytes_must_be_pinned_and_how_to_allow_them)
 	snprintf(bytes, sizeof(bytes), " %zu bytes", rig.arena.bytes);
 	cr_assert_eq(rig.err.code, VFIOMIG_PREFLIGHT);
 	cr_assert(strstr(rig.err.text, bytes) && strstr(rig.err.text, "ulimit -l") &&
-	          strstr(rig.err.text, "LimitMEMLOCK") && strstr(rig.err.text, "CAP_IPC_LOCK"));
+		  strstr(rig.err.text, "LimitMEMLOCK") && strstr(rig.err.text, "CAP_IPC_LOCK"));
 	vrig_close(&rig);
 }
 

@@ -28,9 +28,9 @@ struct fake_verbs {
 	unsigned fail_call; /* this call, counted from 1, fails with fail_errno; 0: none */
 	int fail_errno;
 	enum ibv_transport_type transport_type;
-	bool no_module;                         /* the kernel has no rdma_cm */
-	bool no_device;                         /* no address resolves or binds to a device */
-	bool mute;                              /* no event ever comes */
+	bool no_module;				/* the kernel has no rdma_cm */
+	bool no_device;				/* no address resolves or binds to a device */
+	bool mute;				/* no event ever comes */
 	enum rdma_cm_event_type connect_answer; /* what a connect is answered with, ESTABLISHED by default */
 	int connect_status;
 	struct hello requests[FAKE_REQUESTS_MAX]; /* destination: who knocks once it listens */

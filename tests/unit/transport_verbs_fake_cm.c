@@ -154,7 +154,7 @@ int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *from, struct socka
 	id->route.addr.src_addr.sa_family = AF_INET;
 	id->verbs = fake.no_device || fake.mute ? NULL : fake_context();
 	raise_event(id, fake.no_device ? RDMA_CM_EVENT_ADDR_ERROR : RDMA_CM_EVENT_ADDR_RESOLVED,
-	            fake.no_device ? -ENODEV : 0);
+		    fake.no_device ? -ENODEV : 0);
 	return 0;
 }
 
@@ -222,7 +222,7 @@ int rdma_listen(struct rdma_cm_id *id, int backlog)
 int rdma_accept(struct rdma_cm_id *id, struct rdma_conn_param *param)
 {
 	cr_assert(id->qp && fake_receives(((struct verbs_lane *)id->context)->number),
-	          "accepted before receives were posted");
+		  "accepted before receives were posted");
 	if (fake_fails())
 		return -1;
 	fake.connect = *param;

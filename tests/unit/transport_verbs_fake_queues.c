@@ -54,7 +54,7 @@ int ibv_destroy_comp_channel(struct ibv_comp_channel *channel)
 }
 
 struct ibv_cq *ibv_create_cq(struct ibv_context *context, int depth, void *of, struct ibv_comp_channel *channel,
-                             int vector)
+			     int vector)
 {
 	struct fake_cq *cq;
 	unsigned i = 0;
@@ -152,8 +152,8 @@ struct ibv_qp *fake_qp_make(struct ibv_pd *pd, const struct ibv_qp_init_attr *at
 	while (pair->live)
 		pair++;
 	*pair = (struct fake_queue_pair){ .live = true,
-		                          .receives_max = attr->cap.max_recv_wr,
-		                          .sends_max = attr->cap.max_send_wr };
+					  .receives_max = attr->cap.max_recv_wr,
+					  .sends_max = attr->cap.max_send_wr };
 	pair->qp =
 		(struct ibv_qp){ .context = pd->context, .pd = pd, .send_cq = attr->send_cq, .recv_cq = attr->recv_cq };
 	fake.qps++;
@@ -216,7 +216,7 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *work, struct ibv_sen
 	fake.doorbells++;
 	for (; work; work = work->next) {
 		cr_assert(pair->sends++ < pair->sends_max && fake.send_count < FAKE_SENDS_MAX,
-		          "the send queue overran");
+			  "the send queue overran");
 		fake.sends[fake.send_count++] = (struct fake_send){
 			.qp = qp, .work = *work, .piece = work->num_sge ? *work->sg_list : (struct ibv_sge){ 0 }
 		};
@@ -248,9 +248,9 @@ static void finish_send(struct fake_queue_pair *pair, struct fake_send *send, en
 static void finish_receive(struct fake_queue_pair *pair, enum ibv_wc_status status, uint32_t immediate)
 {
 	struct ibv_wc done = { .wr_id = verbs_work_id(VERBS_WORK_RECEIVE, 0),
-		               .status = status,
-		               .opcode = IBV_WC_RECV,
-		               .wc_flags = status ? 0xee : IBV_WC_WITH_IMM };
+			       .status = status,
+			       .opcode = IBV_WC_RECV,
+			       .wc_flags = status ? 0xee : IBV_WC_WITH_IMM };
 
 	cr_assert(pair->receives, "a message found no receive");
 	done.imm_data = htonl(immediate);

@@ -63,8 +63,8 @@ static inline int vrig_up(struct vrig *rig)
 	int rc = ops->open(&rig->fabric, &rig->config, &rig->err);
 
 	return rc ? rc
-	          : ops->establish(rig->fabric, rig->config.route.role == VFIOMIG_SOURCE ? &rig->peer : NULL,
-	                           &rig->err);
+		  : ops->establish(rig->fabric, rig->config.route.role == VFIOMIG_SOURCE ? &rig->peer : NULL,
+				   &rig->err);
 }
 
 static inline void vrig_source(struct vrig *rig, unsigned lanes)
@@ -91,10 +91,10 @@ static inline void vrig_close(struct vrig *rig)
 static inline struct fabric_packet vrig_packet(unsigned device, unsigned slot, uint32_t bytes, uint64_t cookie)
 {
 	return (struct fabric_packet){ .immediate = immediate_make(IMMEDIATE_DATA, device, slot),
-		                       .device = device,
-		                       .slot = slot,
-		                       .bytes = bytes,
-		                       .cookie = cookie };
+				       .device = device,
+				       .slot = slot,
+				       .bytes = bytes,
+				       .cookie = cookie };
 }
 
 #endif

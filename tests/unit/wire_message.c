@@ -136,8 +136,8 @@ static const struct shape {
 	size_t (*encode)(uint8_t *out, const union any *any);
 	int (*decode)(union any *any, const uint8_t *in, size_t bytes);
 } shapes[] = {
-	ROW(MESSAGE_OFFER, offer),           ROW(MESSAGE_DEVICE, device), ROW(MESSAGE_AGREED, agreed),
-	ROW(MESSAGE_READY, ready),           ROW(MESSAGE_DONE, failure),  ROW(MESSAGE_ABORT, failure),
+	ROW(MESSAGE_OFFER, offer),	     ROW(MESSAGE_DEVICE, device), ROW(MESSAGE_AGREED, agreed),
+	ROW(MESSAGE_READY, ready),	     ROW(MESSAGE_DONE, failure),  ROW(MESSAGE_ABORT, failure),
 	ROW(MESSAGE_STREAM_END, stream_end),
 };
 
@@ -168,10 +168,10 @@ Test(message, every_body_comes_back_as_it_went)
 			shapes[s].make(&random, &sent);
 			bytes = shapes[s].encode(first, &sent);
 			cr_assert_eq(decode_exactly(&shapes[s], &back, first, bytes), 0, "%s, seed %llu",
-			             message_name(shapes[s].type), (unsigned long long)seed);
+				     message_name(shapes[s].type), (unsigned long long)seed);
 			cr_assert_eq(shapes[s].encode(again, &back), bytes);
 			cr_assert_arr_eq(again, first, bytes, "%s, seed %llu", message_name(shapes[s].type),
-			                 (unsigned long long)seed);
+					 (unsigned long long)seed);
 		}
 }
 
@@ -191,7 +191,7 @@ Test(message, the_longest_body_is_as_long_as_it_says)
 			longest = used > longest ? used : longest;
 		}
 		cr_assert_eq(longest, message_bytes_max(shapes[s].type), "%s: %zu", message_name(shapes[s].type),
-		             longest);
+			     longest);
 		cr_assert_leq(longest, MESSAGE_BYTES_MAX);
 	}
 }
@@ -208,7 +208,7 @@ Test(message, every_truncation_is_refused)
 		full = shapes[s].encode(bytes, &any);
 		for (size_t cut = 0; cut < full; cut++)
 			cr_assert_eq(decode_exactly(&shapes[s], &back, bytes, cut), -EPROTO, "%s cut to %zu",
-			             message_name(shapes[s].type), cut);
+				     message_name(shapes[s].type), cut);
 	}
 }
 
@@ -223,7 +223,7 @@ Test(message, a_byte_too_many_is_refused)
 		shapes[s].make(&random, &any);
 		full = shapes[s].encode(bytes, &any);
 		cr_assert_eq(decode_exactly(&shapes[s], &back, bytes, full + 1), -EPROTO, "%s",
-		             message_name(shapes[s].type));
+			     message_name(shapes[s].type));
 	}
 }
 
@@ -296,7 +296,7 @@ static void assert_out_of_range(unsigned s, unsigned at, unsigned width, uint64_
 	for (unsigned i = 0; i < width; i++)
 		bytes[at + i] = (uint8_t)(value >> 8 * (width - 1 - i));
 	cr_assert_eq(shapes[s].decode(&any, bytes, full), -EPROTO, "%s: %llu at %u", message_name(shapes[s].type),
-	             (unsigned long long)value, at);
+		     (unsigned long long)value, at);
 }
 
 enum { OFFER = 0, DEVICE = 1, AGREED = 2, DONE = 4, STREAM_END = 6 };

@@ -14,9 +14,9 @@ enum { FLAGS_ALL = PACKET_CONFIG_STATE | PACKET_STOP_COPY };
 static struct packet_header random_header(struct random *random, uint32_t bytes)
 {
 	struct packet_header header = { .device = (uint16_t)random_next(random),
-		                        .flags = (uint32_t)random_next(random) & FLAGS_ALL,
-		                        .index = random_next(random),
-		                        .bytes = bytes };
+					.flags = (uint32_t)random_next(random) & FLAGS_ALL,
+					.index = random_next(random),
+					.bytes = bytes };
 
 	random_fill(random, header.session, sizeof(header.session));
 	return header;
@@ -214,7 +214,7 @@ static uint32_t digest_of(const struct packet_header *headers, unsigned count)
 Test(packet, the_digest_tells_order_length_and_content_apart)
 {
 	const struct packet_header right[2] = { { .index = 0, .bytes = 8, .crc = 21 },
-		                                { .index = 1, .bytes = 9, .crc = 22 } };
+						{ .index = 1, .bytes = 9, .crc = 22 } };
 	struct packet_header other[2];
 	uint32_t digest = digest_of(right, 2);
 

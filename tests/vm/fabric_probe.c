@@ -28,14 +28,14 @@ struct end {
 	const char *scenario;
 	enum vfiomig_role role;
 	unsigned lanes, packets; /* of each device */
-	int link;                /* to the other end: one byte per step */
+	int link;		 /* to the other end: one byte per step */
 	struct arena arena;
 	struct fabric *fabric;
 	bool dead[VFIOMIG_LANES_MAX];
 	unsigned dead_count, controls, outstanding;
 	uint64_t posted[DEVICES], credit[DEVICES], loaded[DEVICES], bytes;
 	unsigned on_lane[VFIOMIG_LANES_MAX]; /* source: packets outstanding */
-	unsigned shut;                       /* a lane not to be used, or VFIOMIG_LANES_MAX */
+	unsigned shut;			     /* a lane not to be used, or VFIOMIG_LANES_MAX */
 	bool token, unchecked;
 	uint8_t *seen[DEVICES];
 };
@@ -105,10 +105,10 @@ static bool post_one(struct end *end, unsigned device, uint64_t limit)
 	unsigned slot = (unsigned)(index % SLOTS), lane = lane_of(end, device, index);
 	uint32_t bytes = bytes_of(end, device, index);
 	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_DATA, device, index),
-		                        .device = device,
-		                        .slot = slot,
-		                        .bytes = bytes,
-		                        .cookie = (uint64_t)device << 32 | index };
+					.device = device,
+					.slot = slot,
+					.bytes = bytes,
+					.cookie = (uint64_t)device << 32 | index };
 
 	if (index >= limit || index >= end->credit[device] + SLOTS || end->on_lane[lane] == 2 || end->dead[lane])
 		return false;
@@ -134,8 +134,8 @@ static void on_data(struct end *end, uint32_t immediate, unsigned lane)
 	MUST(end, device < DEVICES && index < end->loaded[device] + SLOTS && !end->seen[device][index]);
 	slot = (unsigned)(index % SLOTS);
 	MUST(end, end->unchecked || (holds(arena_header(&end->arena, device, slot), ARENA_HEADER_BYTES,
-	                                   ~seed_of(device, index)) &&
-	                             holds(arena_payload(&end->arena, device, slot), bytes, seed_of(device, index))));
+					   ~seed_of(device, index)) &&
+				     holds(arena_payload(&end->arena, device, slot), bytes, seed_of(device, index))));
 	end->seen[device][index] = 1;
 	end->bytes += bytes;
 	while (end->seen[device][end->loaded[device]])
@@ -292,8 +292,8 @@ static void up(struct end *end, const struct sockaddr_in addresses[2])
 static void move_source(struct end *end)
 {
 	struct fabric_packet token = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0),
-		                       .bytes = TOKEN_BYTES,
-		                       .cookie = UINT64_MAX };
+				       .bytes = TOKEN_BYTES,
+				       .cookie = UINT64_MAX };
 	uint64_t begun_ns = clock_now_ns();
 	struct fabric_packet stray = { .immediate = immediate_make(IMMEDIATE_DATA, 0, 0) };
 	unsigned last = end->lanes - 1;
@@ -370,7 +370,7 @@ static void run(struct end *end)
 int main(int argc, char **argv)
 {
 	struct sockaddr_in addresses[2] = { { .sin_family = AF_INET, .sin_port = htons(PORT) },
-		                            { .sin_family = AF_INET, .sin_port = htons(PORT) } };
+					    { .sin_family = AF_INET, .sin_port = htons(PORT) } };
 	struct end end = { .role = VFIOMIG_SOURCE, .lanes = 8, .packets = 200, .shut = VFIOMIG_LANES_MAX };
 	int link[2], status = 0;
 	pid_t child;

@@ -107,8 +107,8 @@ static int set_state(const struct device *device, unsigned int state)
 		struct vfio_device_feature feature;
 		uint64_t room[4];
 	} arg = { .feature = { .argsz = sizeof(struct vfio_device_feature) +
-		                        sizeof(struct vfio_device_feature_mig_state),
-		               .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
+					sizeof(struct vfio_device_feature_mig_state),
+			       .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
 	struct vfio_device_feature_mig_state mig = { .device_state = state, .data_fd = -1 };
 
 	memcpy(arg.feature.data, &mig, sizeof(mig));

@@ -81,9 +81,9 @@ static void lane_open(struct loop *loop, struct lane *lane, struct rdma_cm_id *i
 	attr.send_cq = loop->cq;
 	attr.recv_cq = loop->cq;
 	attr.cap = (struct ibv_qp_cap){ .max_send_wr = loop->options.slots * FRAGMENTS_MAX,
-		                        .max_recv_wr = depth,
-		                        .max_send_sge = 1,
-		                        .max_recv_sge = 1 };
+					.max_recv_wr = depth,
+					.max_send_sge = 1,
+					.max_recv_sge = 1 };
 	lane->id = id;
 	if (rdma_create_qp(id, loop->pd, &attr))
 		die("rdma_create_qp");

@@ -27,9 +27,9 @@ static const char usage[] = "usage: wire_loop server ADDRESS PORT [OPTION...]\n"
 			    "  -m MIB       payload of a sample (64)\n"
 			    "  -r ROUNDS    of one sample per variant (1)\n"
 			    "  -v WHERE:N   a variant, up to 16 of them: WRITEs of at most N bytes, and where the "
-                            "64-byte header lies: none;\n"
+			    "64-byte header lies: none;\n"
 			    "               before: it ends where the page-aligned payload begins; inside: it begins "
-                            "the page and the payload\n"
+			    "the page and the payload\n"
 			    "               follows; array: one of its own, sent last (none:262144)\n";
 
 static const char *const place_names[] = { "none", "before", "inside", "array" };
@@ -46,23 +46,23 @@ static double now(void)
 static size_t chain_at(const struct loop *loop, uint32_t slot)
 {
 	static const size_t in_page[] = { [PLACE_NONE] = PAGE_BYTES,
-		                          [PLACE_BEFORE] = PAGE_BYTES - HEADER_BYTES,
-		                          [PLACE_INSIDE] = 0,
-		                          [PLACE_ARRAY] = PAGE_BYTES };
+					  [PLACE_BEFORE] = PAGE_BYTES - HEADER_BYTES,
+					  [PLACE_INSIDE] = 0,
+					  [PLACE_ARRAY] = PAGE_BYTES };
 
 	return slot * loop->stride + in_page[loop->now->place];
 }
 
 static void fill_wr(struct ibv_send_wr *wr, struct ibv_sge *sge, const struct loop *loop, const struct lane *lane,
-                    size_t at, size_t bytes)
+		    size_t at, size_t bytes)
 {
 	*sge = (struct ibv_sge){ .addr = (uintptr_t)loop->memory + at,
-		                 .length = (uint32_t)bytes,
-		                 .lkey = loop->mr->lkey };
+				 .length = (uint32_t)bytes,
+				 .lkey = loop->mr->lkey };
 	*wr = (struct ibv_send_wr){ .sg_list = sge,
-		                    .num_sge = 1,
-		                    .opcode = IBV_WR_RDMA_WRITE,
-		                    .wr.rdma = { .remote_addr = lane->peer.address + at, .rkey = lane->peer.rkey } };
+				    .num_sge = 1,
+				    .opcode = IBV_WR_RDMA_WRITE,
+				    .wr.rdma = { .remote_addr = lane->peer.address + at, .rkey = lane->peer.rkey } };
 }
 
 /* A header before or inside lengthens the first fragment; one in the array is a fragment of its own, the last. */
@@ -104,8 +104,8 @@ static void send_packet(struct loop *loop, uint32_t slot)
 static void send_credit(struct loop *loop, const struct lane *lane, uint32_t imm_data)
 {
 	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND_WITH_IMM,
-		                  .imm_data = imm_data,
-		                  .send_flags = IBV_SEND_SIGNALED },
+				  .imm_data = imm_data,
+				  .send_flags = IBV_SEND_SIGNALED },
 			   *bad;
 
 	loop->credits_out++;
