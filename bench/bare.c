@@ -108,26 +108,26 @@ static int end_init(struct bare_end *end, int from, int to, size_t piece_bytes)
 }
 
 static int copy(const struct memory_device *from, const struct memory_device *to, int near, int far,
-		struct bare_end ends[2], uint64_t *time_ns)
+		struct bare_end ends[2], struct moment *cost)
 {
-	uint64_t start_ns;
+	struct moment start;
 	pthread_t thread;
 
 	if (lseek(from->fd, 0, SEEK_SET) < 0 || lseek(to->fd, 0, SEEK_SET) < 0)
 		return -errno;
 	if (pthread_create(&thread, NULL, carry, &ends[1]))
 		return -EAGAIN;
-	start_ns = memory_device_now_ns();
+	start = moment_now();
 	carry(&ends[0]);
 	shutdown(near, SHUT_WR);
 	if (ends[0].rc)
 		shutdown(far, SHUT_RDWR);
 	pthread_join(thread, NULL);
-	*time_ns = memory_device_now_ns() - start_ns;
+	*cost = moment_since(start, moment_now());
 	return ends[0].rc ? ends[0].rc : ends[1].rc;
 }
 
-int bare_copy(const struct memory_device *from, const struct memory_device *to, size_t piece_bytes, uint64_t *time_ns)
+int bare_copy(const struct memory_device *from, const struct memory_device *to, size_t piece_bytes, struct moment *cost)
 {
 	struct bare_end ends[2] = { 0 };
 	int near = -1, far = -1;
@@ -138,7 +138,7 @@ int bare_copy(const struct memory_device *from, const struct memory_device *to, 
 	if (!rc)
 		rc = end_init(&ends[1], far, to->fd, piece_bytes);
 	if (!rc)
-		rc = copy(from, to, near, far, ends, time_ns);
+		rc = copy(from, to, near, far, ends, cost);
 	free(ends[0].buffer);
 	free(ends[1].buffer);
 	if (near >= 0)

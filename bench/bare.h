@@ -12,9 +12,9 @@
 #include "memory_device.h"
 
 /*
- * Copy the stream of @from into that of @to; *@time_ns is the time from before the first read until after the last write.
+ * Copy the stream of @from into that of @to; *@cost is the time, and the CPU time, from before the first read until after the last write.
  * The connection, the buffers and the threads are made before. 0 or negative errno.
  */
-int bare_copy(const struct memory_device *from, const struct memory_device *to, size_t piece_bytes, uint64_t *time_ns);
+int bare_copy(const struct memory_device *from, const struct memory_device *to, size_t piece_bytes, struct moment *cost);
 
 #endif

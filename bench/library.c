@@ -82,7 +82,7 @@ static int migrate(struct library_end ends[2], struct memory_device *from, struc
 }
 
 int library_copy(struct memory_device *from, struct memory_device *to, const struct library_options *options,
-		 enum vfiomig_integrity integrity, uint64_t *time_ns, struct vfiomig_error *err)
+		 enum vfiomig_integrity integrity, struct moment *cost, struct vfiomig_error *err)
 {
 	struct vfiomig_options session = {
 		.size = sizeof(session),
@@ -102,7 +102,7 @@ int library_copy(struct memory_device *from, struct memory_device *to, const str
 	if (rc)
 		return rc;
 	rc = migrate(ends, from, to, &session, listener, err);
-	*time_ns = to->loaded_ns - from->started_ns;
+	*cost = moment_since(from->started, to->loaded);
 	end_close(&ends[0]);
 	end_close(&ends[1]);
 	vfiomig_listener_close(listener);

@@ -15,10 +15,10 @@ struct library_options {
 };
 
 /*
- * Migrate @from into @to; *@time_ns is the time from the source device's entry of STOP_COPY, before its first byte is read,
+ * Migrate @from into @to; *@cost is the time, and the CPU time, from the source device's entry of STOP_COPY, before its first byte is read,
  * until the destination device is told to leave RESUMING, after its last byte is written. 0 or negative errno with @err.
  */
 int library_copy(struct memory_device *from, struct memory_device *to, const struct library_options *options,
-		 enum vfiomig_integrity integrity, uint64_t *time_ns, struct vfiomig_error *err);
+		 enum vfiomig_integrity integrity, struct moment *cost, struct vfiomig_error *err);
 
 #endif

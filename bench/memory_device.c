@@ -11,12 +11,22 @@
 
 enum { PAGE_BYTES = 4096 };
 
-uint64_t memory_device_now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct moment moment_now(void)
+{
+	return (struct moment){ clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_PROCESS_CPUTIME_ID) };
+}
+
+struct moment moment_since(struct moment start, struct moment end)
+{
+	return (struct moment){ end.wall_ns - start.wall_ns, end.cpu_ns - start.cpu_ns };
 }
 
 static uint64_t *map(const struct memory_device *device)
@@ -110,14 +120,14 @@ static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error 
 	bool streams = target == VFIOMIG_STATE_STOP_COPY || target == VFIOMIG_STATE_RESUMING;
 
 	if (device->state == VFIOMIG_STATE_RESUMING && target != device->state)
-		device->loaded_ns = memory_device_now_ns();
+		device->loaded = moment_now();
 	if (streams && lseek(device->fd, 0, SEEK_SET) < 0) {
 		err->errnum = errno;
 		snprintf(err->text, sizeof(err->text), "the memory stream cannot be rewound: %s", strerror(errno));
 		return -err->errnum;
 	}
 	if (target == VFIOMIG_STATE_STOP_COPY)
-		device->started_ns = memory_device_now_ns();
+		device->started = moment_now();
 	device->state = target;
 	return 0;
 }

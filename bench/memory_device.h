@@ -10,12 +10,21 @@
 
 #include <vfiomig/vfiomig.h>
 
+/* A moment, and what it has cost until then. */
+struct moment {
+	uint64_t wall_ns; /* CLOCK_MONOTONIC */
+	uint64_t cpu_ns;  /* of all threads of this process, the kernel's work for them included */
+};
+
+struct moment moment_now(void);
+struct moment moment_since(struct moment start, struct moment end);
+
 struct memory_device {
 	int fd; /* memfd of `bytes` bytes, every page there; own */
 	uint64_t bytes;
 	enum vfiomig_state state;
-	uint64_t started_ns; /* entry of STOP_COPY: no byte was read before */
-	uint64_t loaded_ns;  /* exit of RESUMING: every byte was written before */
+	struct moment started; /* entry of STOP_COPY: no byte was read before */
+	struct moment loaded;  /* exit of RESUMING: every byte was written before */
 };
 
 /* Fill it with @seed's bytes. 0 or negative errno; fini either way. */
@@ -29,7 +38,5 @@ int memory_device_spoil(struct memory_device *device);
 int memory_device_compare(const struct memory_device *a, const struct memory_device *b);
 
 extern const struct vfiomig_device_ops memory_device_ops;
-
-uint64_t memory_device_now_ns(void);
 
 #endif

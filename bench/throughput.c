@@ -35,7 +35,7 @@ struct throughput_options {
 struct throughput {
 	const struct throughput_options *options;
 	struct memory_device from, to;
-	struct samples time_us[VARIANTS], ratio[VARIANTS];
+	struct samples time_us[VARIANTS], ratio[VARIANTS], cpu_us[VARIANTS];
 };
 
 enum {
@@ -131,35 +131,33 @@ static const struct argp throughput_argp = {
 	NULL,
 };
 
-static int measure(struct throughput *bench, enum variant variant, double *time_us)
+static int measure(struct throughput *bench, enum variant variant, struct moment *cost)
 {
 	const struct throughput_options *options = bench->options;
 	enum vfiomig_integrity integrity = variant == VARIANT_NONE ? VFIOMIG_INTEGRITY_NONE : VFIOMIG_INTEGRITY_CRC32C;
 	struct vfiomig_error err = { 0 };
-	uint64_t time_ns = 0;
 	int rc = memory_device_spoil(&bench->to);
 
 	if (!rc && variant == VARIANT_BARE)
-		rc = bare_copy(&bench->from, &bench->to, options->library.slot_bytes, &time_ns);
+		rc = bare_copy(&bench->from, &bench->to, options->library.slot_bytes, cost);
 	else if (!rc)
-		rc = library_copy(&bench->from, &bench->to, &options->library, integrity, &time_ns, &err);
+		rc = library_copy(&bench->from, &bench->to, &options->library, integrity, cost, &err);
 	if (!rc)
 		rc = memory_device_compare(&bench->from, &bench->to);
 	if (rc)
 		fprintf(stderr, "vfiomig-bench: %s: %s\n", variant_names[variant],
 			err.text[0] ? err.text : strerror(-rc));
-	*time_us = (double)time_ns / 1e3;
 	return rc;
 }
 
 /* Round @round of all variants, of which the first one moves on by one from round to round. */
 static int run_round(struct throughput *bench, unsigned round, bool counts)
 {
-	double time_us[VARIANTS] = { 0 };
+	struct moment cost[VARIANTS] = { 0 };
 
 	for (unsigned i = 0; i < VARIANTS; i++) {
 		enum variant variant = (enum variant)((round + i) % VARIANTS);
-		int rc = bench->options->runs[variant] ? measure(bench, variant, &time_us[variant]) : 0;
+		int rc = bench->options->runs[variant] ? measure(bench, variant, &cost[variant]) : 0;
 
 		if (rc)
 			return rc;
@@ -167,8 +165,9 @@ static int run_round(struct throughput *bench, unsigned round, bool counts)
 	for (unsigned i = 0; counts && i < VARIANTS; i++) {
 		if (!bench->options->runs[i])
 			continue;
-		samples_add(&bench->time_us[i], time_us[i]);
-		samples_add(&bench->ratio[i], time_us[VARIANT_BARE] / time_us[i]);
+		samples_add(&bench->time_us[i], (double)cost[i].wall_ns / 1e3);
+		samples_add(&bench->ratio[i], (double)cost[VARIANT_BARE].wall_ns / (double)cost[i].wall_ns);
+		samples_add(&bench->cpu_us[i], (double)cost[i].cpu_ns / 1e3);
 	}
 	return 0;
 }
@@ -179,7 +178,7 @@ static void print(const struct throughput *bench)
 
 	printf("%" PRIu64 " bytes over TCP loopback, pieces of %zu bytes, %u lanes, %u rounds after %u warm-ups\n\n",
 	       options->bytes, options->library.slot_bytes, options->library.lanes, options->rounds, options->warmups);
-	printf("  %-26s %9s %8s %17s %6s\n", "", "MEDIAN", "RATIO", "QUARTILES", "AIM");
+	printf("  %-26s %9s %9s %8s %17s %6s\n", "", "MEDIAN", "CPU s/GB", "RATIO", "QUARTILES", "AIM");
 	for (unsigned i = 0; i < VARIANTS; i++) {
 		const struct samples *ratio = &bench->ratio[i];
 		double rate = (double)options->bytes / samples_quantile(&bench->time_us[i], 0.5) / 1e3;
@@ -189,7 +188,8 @@ static void print(const struct throughput *bench)
 			continue;
 		snprintf(label, sizeof(label), i == VARIANT_BARE ? "bare copy loop" : "library, integrity %s",
 			 variant_names[i]);
-		printf("  %-26s %4.2f GB/s", label, rate);
+		printf("  %-26s %4.2f GB/s %9.2f", label, rate,
+		       samples_quantile(&bench->cpu_us[i], 0.5) * 1e3 / (double)options->bytes);
 		if (i != VARIANT_BARE)
 			printf(" %8.3f    %6.3f - %.3f %6.2f", samples_quantile(ratio, 0.5),
 			       samples_quantile(ratio, 0.25), samples_quantile(ratio, 0.75), aims[i]);
@@ -210,9 +210,10 @@ static json_t *variant_object(const struct throughput *bench, unsigned variant)
 {
 	const struct samples *time_us = &bench->time_us[variant], *ratio = &bench->ratio[variant];
 
-	return json_pack("{ss sf sf so so}", "name", variant_names[variant], "median_us",
+	return json_pack("{ss sf sf so so so}", "name", variant_names[variant], "median_us",
 			 samples_quantile(time_us, 0.5), "median_ratio", samples_quantile(ratio, 0.5), "samples_us",
-			 sample_array(time_us), "ratios", sample_array(ratio));
+			 sample_array(time_us), "ratios", sample_array(ratio), "samples_cpu_us",
+			 sample_array(&bench->cpu_us[variant]));
 }
 
 static int write_json(const struct throughput *bench)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -189,22 +190,31 @@ static void init_core(struct vfiomig_session *session)
 		core_set_devices(&session->core, session->devices);
 }
 
+/* The name is what top and gdb show. */
+static int start_thread(pthread_t *thread, bool *started, void *(*run)(void *), void *argument, const char *name)
+{
+	int rc = pthread_create(thread, NULL, run, argument);
+
+	*started = !rc;
+	if (!rc)
+		pthread_setname_np(*thread, name);
+	return -rc;
+}
+
 static int start_threads(struct vfiomig_session *session)
 {
-	int rc = pthread_create(&session->fabric_thread, NULL, session_fabric_main, session);
+	int rc = start_thread(&session->fabric_thread, &session->fabric_started, session_fabric_main, session, "mig-fabric");
 
-	session->fabric_started = !rc;
 	for (unsigned d = 0; d < session->devices && !rc; d++) {
 		struct session_device *device = &session->device[d];
+		char name[16];
 
-		rc = pthread_create(&device->thread, NULL, session_device_main, device);
-		device->started = !rc;
+		snprintf(name, sizeof(name), "mig-device-%u", d % VFIOMIG_DEVICES_MAX);
+		rc = start_thread(&device->thread, &device->started, session_device_main, device, name);
 	}
-	if (!rc) {
-		rc = pthread_create(&session->control_thread, NULL, session_control_main, session);
-		session->control_started = !rc;
-	}
-	return -rc;
+	return rc ? rc
+		  : start_thread(&session->control_thread, &session->control_started, session_control_main, session,
+				 "mig-control");
 }
 
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err)
