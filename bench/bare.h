@@ -15,6 +15,7 @@
  * Copy the stream of @from into that of @to; *@cost is the time, and the CPU time, from before the first read until after the last write.
  * The connection, the buffers and the threads are made before. 0 or negative errno.
  */
-int bare_copy(const struct memory_device *from, const struct memory_device *to, size_t piece_bytes, struct moment *cost);
+int bare_copy(const struct memory_device *from, const struct memory_device *to, size_t piece_bytes,
+	      struct moment *cost);
 
 #endif

@@ -134,7 +134,9 @@ static void on_device_done(struct core *core, const struct core_event *event, ui
  */
 static void on_lane_lost(struct core *core, const struct core_event *event, uint64_t now)
 {
-	if (core_committed(core) || core->overtaken || core->phase >= PHASE_DONE || core->lane_lost_ns)
+	enum core_phase last = core->role == VFIOMIG_SOURCE ? PHASE_DRAIN : PHASE_STREAM;
+
+	if (core->phase > last || core->lane_lost_ns)
 		return;
 	core->lane_lost_ns = now;
 	core->lane_lost = *event->error;

@@ -184,7 +184,7 @@ struct core {
 	bool peer_knows;		/* ABORT was sent, or came */
 	bool touched;			/* any device's state was changed */
 	bool ran;			/* destination: a device has left STOP for good */
-	bool overtaken;			/* source: the record of COMMITTED was asked for: no way back on its own */
+	bool overtaken;			/* source: COMMIT is out: no way back on its own */
 	unsigned ordered;		/* devices with an order */
 	struct token token;		/* destination: valid with FACT_TOKEN */
 	struct vfiomig_error outcome;

@@ -33,7 +33,7 @@ static void stream_enter(struct core *core, struct core_actions *actions)
 
 static void drain_enter(struct core *core, struct core_actions *actions)
 {
-	(void)core;
+	core->lane_lost_ns = 0; /* all is loaded: no lane is needed any more */
 	core_emit(actions, ACTION_RELEASE);
 	core_emit(actions, ACTION_JOURNAL)->fact = FACT_PREPARED;
 }
@@ -98,7 +98,7 @@ const struct phase_row destination_phases[PHASE_COUNT] = {
 static bool may_check(const struct core *core, unsigned d)
 {
 	(void)d;
-	return core->phase == PHASE_AGREE && (core->facts & FACT_OFFER);
+	return core->phase == PHASE_AGREE && (core->facts & FACT_OFFER) && core->devices > 0;
 }
 
 static bool may_resume(const struct core *core, unsigned d)

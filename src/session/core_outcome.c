@@ -98,6 +98,9 @@ static const char *own_state(const struct core *core)
 		return core->outcome.code == VFIOMIG_IN_DOUBT	    ? "stopped"
 		       : core->outcome.code == VFIOMIG_SOURCE_STUCK ? "stuck"
 								    : "running";
+	for (unsigned d = 0; d < core->devices; d++)
+		if (core->device[d].touched)
+			return "stuck"; /* its reset failed */
 	return core->touched ? "reset" : "untouched";
 }
 

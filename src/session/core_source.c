@@ -55,13 +55,13 @@ static void drain_enter(struct core *core, struct core_actions *actions)
 
 static void record_enter(struct core *core, struct core_actions *actions)
 {
-	core->overtaken = true;
+	core->lane_lost_ns = 0; /* PREPARED is here: no lane is needed any more */
 	core_emit(actions, ACTION_JOURNAL)->fact = FACT_COMMITTED;
 }
 
 static void commit_enter(struct core *core, struct core_actions *actions)
 {
-	(void)core;
+	core->overtaken = true;
 	core_emit_send(actions, MESSAGE_COMMIT);
 }
 

@@ -44,6 +44,7 @@ static void check_silence(struct core *core, uint64_t now, struct core_actions *
 		  core_peer_name(core), (unsigned long long)(core->peer_timeout_ns / NS_PER_MS));
 	core_fail(core, &err, now, actions); /* the ABORT still goes out: it may only have been asleep */
 	core->peer_gone = true;
+	core->peer_knows = false; /* nobody can say whether it heard */
 }
 
 static void check_limits(struct core *core, uint64_t now, struct core_actions *actions)

@@ -114,9 +114,10 @@ int flow_credit(struct flow *flow, uint32_t immediate, struct flow_actions *acti
 
 /* --- Destination -------------------------------------------------------------------------------------------------- */
 
-/* Where a data message may be received, before it is. 0, or -EPROTO with *@why, see window.h; also "packet-too-long". */
-int flow_place(const struct flow *flow, uint32_t immediate, uint32_t payload_bytes, unsigned *d, unsigned *slot,
-	       const char **why);
+/* Where a data message may be received, before it is. 0, or -EPROTO with *@why, see window.h; also "packet-too-long",
+ * "packet-lane". */
+int flow_place(const struct flow *flow, unsigned lane, uint32_t immediate, uint32_t payload_bytes, unsigned *d,
+	       unsigned *slot, const char **why);
 
 /* Which slot a data message with this immediate is in. -EPROTO: no such device. */
 int flow_slot_of(const struct flow *flow, uint32_t immediate, unsigned *d, unsigned *slot, const char **why);

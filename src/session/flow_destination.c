@@ -23,18 +23,22 @@ int flow_slot_of(const struct flow *flow, uint32_t immediate, unsigned *d, unsig
 	return 0;
 }
 
-int flow_place(const struct flow *flow, uint32_t immediate, uint32_t payload_bytes, unsigned *d, unsigned *slot,
-	       const char **why)
+int flow_place(const struct flow *flow, unsigned lane, uint32_t immediate, uint32_t payload_bytes, unsigned *d,
+	       unsigned *slot, const char **why)
 {
 	const struct window *window;
+	uint64_t index;
 	int rc = flow_slot_of(flow, immediate, d, slot, why);
 
 	if (rc)
 		return rc;
+	window = &flow->device[*d].window;
+	index = window_index(window, immediate_index(immediate));
 	if (payload_bytes > flow->slot_bytes)
 		return refuse(why, "packet-too-long");
-	window = &flow->device[*d].window;
-	return window_check(window, window_index(window, immediate_index(immediate)), why);
+	if ((*d + index) % flow->lanes != lane)
+		return refuse(why, "packet-lane"); /* another lane may be filling this slot */
+	return window_check(window, index, why);
 }
 
 static int check_arrival(const struct flow *flow, unsigned lane, uint32_t immediate, const struct packet_header *header,

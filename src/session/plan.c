@@ -79,11 +79,24 @@ int plan_check_side(const struct plan_side *side, struct vfiomig_error *err)
 	return 0;
 }
 
+/* Every slot of every device can have a receive waiting on every lane: what the RDMA device bears bounds the slots. */
+static uint32_t bearable_slots(const struct plan_side *side, unsigned devices)
+{
+	unsigned receives = side->receives_max > RECEIVES_SPARE ? side->receives_max - RECEIVES_SPARE : 0;
+
+	return receives / devices;
+}
+
 void plan_offer(const struct plan_side *side, struct message_offer *offer)
 {
+	bool rdma = side->transports & 1U << VFIOMIG_TRANSPORT_RDMA;
+	uint32_t bearable = bearable_slots(side, side->devices);
+
 	*offer = (struct message_offer){ .devices = (uint16_t)side->devices,
 					 .lanes = (uint16_t)side->lanes,
-					 .slots = side->slots,
+					 .slots = rdma && bearable < side->slots && bearable >= VFIOMIG_SLOTS_MIN
+							  ? bearable
+							  : side->slots,
 					 .slot_bytes = side->slot_bytes,
 					 .gate = (uint8_t)side->gate,
 					 .integrity = (uint8_t)side->integrity,
@@ -218,6 +231,10 @@ static int match(struct plan *plan, const struct plan_side *side, const struct m
 	for (unsigned i = 0; i < plan->devices; i++) {
 		unsigned local = 0;
 
+		for (unsigned other = 0; other < i; other++)
+			if (devices[i].name[0] && strcmp(devices[i].name, devices[other].name) == 0)
+				return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "same-name",
+						 "the source has two devices of the name '%s'", devices[i].name);
 		while (local < side->devices && strcmp(devices[i].name, side->device[local]->name) != 0)
 			local++;
 		if (devices[i].name[0] && local < side->devices) {
@@ -267,17 +284,16 @@ static int agree_transport(struct plan *plan, const struct plan_side *side, cons
 	return 0;
 }
 
-/* Every slot of every device can have a receive waiting on every lane: what the RDMA device bears bounds the slots. */
 static int agree_memory(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
 			struct vfiomig_error *err)
 {
 	plan->slots = offer->slots < side->slots ? offer->slots : side->slots;
 	plan->slot_bytes = offer->slot_bytes < side->slot_bytes ? offer->slot_bytes : side->slot_bytes;
 	if (plan->transport == VFIOMIG_TRANSPORT_RDMA) {
-		unsigned bearable = side->receives_max > RECEIVES_SPARE ? side->receives_max - RECEIVES_SPARE : 0;
+		uint32_t bearable = bearable_slots(side, plan->devices);
 
-		if (plan->slots > bearable / plan->devices)
-			plan->slots = bearable / plan->devices;
+		if (plan->slots > bearable)
+			plan->slots = bearable;
 		if (plan->slots < VFIOMIG_SLOTS_MIN)
 			return error_set(err, VFIOMIG_PREFLIGHT, ENOSPC, "slots",
 					 "the RDMA device bears %u receives per queue pair, too few for %u devices",

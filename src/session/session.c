@@ -203,7 +203,8 @@ static int start_thread(pthread_t *thread, bool *started, void *(*run)(void *), 
 
 static int start_threads(struct vfiomig_session *session)
 {
-	int rc = start_thread(&session->fabric_thread, &session->fabric_started, session_fabric_main, session, "mig-fabric");
+	int rc = start_thread(&session->fabric_thread, &session->fabric_started, session_fabric_main, session,
+			      "mig-fabric");
 
 	for (unsigned d = 0; d < session->devices && !rc; d++) {
 		struct session_device *device = &session->device[d];

@@ -110,9 +110,10 @@ struct vfiomig_session {
 	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
 	unsigned offer_devices_here;
 	bool offer_here, probed, offer_judged;
-	bool conn_up;  /* core knows that the control connection stands */
-	bool id_known; /* the destination learns it from the source's first message */
-	bool said_all; /* the last message is the kernel's */
+	uint64_t conn_ns; /* since when it stands */
+	bool conn_up;	  /* core knows that the control connection stands */
+	bool id_known;	  /* the destination learns it from the source's first message */
+	bool said_all;	  /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
 	uint8_t id[16];
@@ -128,6 +129,7 @@ struct vfiomig_session {
 	struct arena arena;
 	struct fabric_limits limits;
 	uint64_t warm; /* destination: bit per lane whose warm-up has come */
+	bool lanes_up; /* established: before, its events are establish's alone */
 	bool lanes_told, lanes_failed;
 	bool token_here;
 	struct token token;

@@ -18,16 +18,15 @@ int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t byt
 	const char *why;
 	int rc;
 
-	(void)lane;
-	if (immediate_kind(immediate) == IMMEDIATE_TOKEN) {
+	if (immediate_kind(immediate) == IMMEDIATE_TOKEN && session->role == VFIOMIG_DESTINATION) {
 		*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
-		return session->token_here || bytes != token_bytes(session->plan.devices) ? -EPROTO : 0;
+		return bytes != token_bytes(session->plan.devices) ? -EPROTO : 0; /* a second one: on_token names it */
 	}
 	if (immediate_kind(immediate) != IMMEDIATE_DATA || bytes < ARENA_HEADER_BYTES ||
 	    session->role != VFIOMIG_DESTINATION)
 		return -EPROTO;
 	pthread_mutex_lock(&session->flow_lock);
-	rc = flow_place(&session->flow, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
+	rc = flow_place(&session->flow, lane, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
 	pthread_mutex_unlock(&session->flow_lock);
 	if (rc)
 		return rc;
@@ -180,8 +179,8 @@ static void on_dead(struct vfiomig_session *session, unsigned lane)
 	flow_lane_dead(&session->flow, lane);
 	drained = flow_drained(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);
-	if (drained && (session->role == VFIOMIG_SOURCE || !session->plan.gated || session->token_here))
-		return;
+	if (drained && (!session->plan.gated || session->token_here))
+		return; /* a source cannot know that its token has come: PREPARED will tell */
 	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
 	error_prefix(&err, "%s: ", session_side(session));
 	if (!session->lanes_failed)

@@ -14,7 +14,16 @@
 #include "session/session.h"
 #include "wire/hello.h"
 
-enum { TICK_MS = 20, PREFACE_MS = 5000, QUEUE_BYTES = 1 << 20, PROGRESS_MS = 100 };
+enum {
+	TICK_MS = 20,
+	PREFACE_MS = 5000,
+	QUEUE_BYTES = 1 << 20,
+	PROGRESS_MS = 100,
+	FRAMES_PER_ROUND = 64, /* a peer that floods must not lock out cancel, clock and threads */
+	GUESTS_PER_ROUND = 16,
+	/* Silence is judged by the heartbeat; the kernel's own patience must outlast the longest that core has. */
+	USER_TIMEOUT_MS = 60000,
+};
 
 static void carry_out(struct vfiomig_session *session, const struct core_action *action)
 {
@@ -87,7 +96,7 @@ static int open_conn(struct vfiomig_session *session, int fd, bool accepted, str
 					 .limit = message_bytes_max,
 					 .body_bytes_max = MESSAGE_BYTES_MAX,
 					 .queue_bytes = QUEUE_BYTES,
-					 .timeout_ms = session->options.peer_timeout_ms };
+					 .timeout_ms = USER_TIMEOUT_MS };
 
 	if (!accepted)
 		config.peer = session->remote;
@@ -118,11 +127,13 @@ static void begin_destination(struct vfiomig_session *session)
 static void turn_away(struct vfiomig_session *session, int fd)
 {
 	struct message_failure busy = { 0 };
+	struct control_frame frame;
 	struct control_conn *conn;
 
 	if (open_conn(session, fd, true, &conn, NULL))
 		return;
 	error_set(&busy.error, VFIOMIG_PREFLIGHT, EBUSY, "busy", "the destination is busy with another session");
+	control_poll(conn, &frame, NULL); /* our preface goes first */
 	control_send(conn, MESSAGE_ABORT, session->frame, message_encode_failure(session->frame, &busy));
 	control_close(conn);
 }
@@ -139,6 +150,7 @@ static void take_control(struct vfiomig_session *session, int fd)
 	getsockname(fd, (struct sockaddr *)&session->local, &bytes);
 	bytes = sizeof(session->remote);
 	getpeername(fd, (struct sockaddr *)&session->remote, &bytes);
+	session->conn_ns = clock_now_ns();
 	if (open_conn(session, fd, true, &session->conn, &err))
 		step_error(session, CORE_FAILED, &err);
 }
@@ -148,7 +160,9 @@ static void take_guests(struct vfiomig_session *session)
 	bool lanes = session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
 	struct control_guest guest;
 
-	while (session->accept && control_accept_poll(session->accept, clock_now_ns(), &guest)) {
+	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {
+		if (!control_accept_poll(session->accept, clock_now_ns(), &guest))
+			break;
 		if (guest.kind == PREFACE_CONTROL)
 			take_control(session, guest.fd);
 		else if (lanes)
@@ -170,35 +184,53 @@ static void learn_session(struct vfiomig_session *session, const struct control_
 	control_set_session(session->conn, session->id);
 }
 
-/* The prefaces are through: that is told before the frames that came with them. */
+/*
+ * Told to core before the frames that came with it. A source counts its destination from both prefaces on; a destination its
+ * source from the first message that names a session: before that it may be any stranger, who must not end a session.
+ */
 static void note_up(struct vfiomig_session *session)
 {
-	if (session->conn_up || !control_ready(session->conn))
+	if (session->conn_up || !control_ready(session->conn) || !session->id_known)
 		return;
 	session->conn_up = true;
 	step_fact(session, FACT_CONTROL_UP);
+}
+
+static void drop_conn(struct vfiomig_session *session)
+{
+	control_close(session->conn);
+	session->conn = NULL;
+}
+
+/* A stranger hung up, or says nothing: wait on for the source. */
+static bool is_stranger(const struct vfiomig_session *session)
+{
+	return session->role == VFIOMIG_DESTINATION && !session->conn_up && session->core.phase == PHASE_CONNECT;
 }
 
 static void hear_peer(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
 	struct control_frame frame;
-	int rc;
+	int rc = 1;
 
+	for (unsigned i = 0; i < FRAMES_PER_ROUND && rc == 1 && session->conn; i++) {
+		rc = control_poll(session->conn, &frame, &err);
+		if (rc == 1)
+			learn_session(session, &frame);
+		note_up(session);
+		if (rc == 1 && session->conn_up)
+			session_receive(session, &frame);
+	}
 	if (!session->conn)
 		return;
-	do {
-		rc = control_poll(session->conn, &frame, &err);
-		note_up(session);
-		if (rc == 1) {
-			learn_session(session, &frame);
-			session_receive(session, &frame);
-		}
-	} while (rc == 1);
-	if (rc < 0) {
+	if (is_stranger(session) && (rc < 0 || clock_now_ns() - session->conn_ns > PREFACE_MS * NS_PER_MS)) {
+		session_log_line(session, VFIOMIG_LOG_WARNING, "someone connected and was no source: %s",
+				 rc < 0 ? err.text : "nothing came");
+		drop_conn(session);
+	} else if (rc < 0) {
 		step_error(session, CORE_LOST, &err);
-		control_close(session->conn);
-		session->conn = NULL;
+		drop_conn(session);
 	}
 }
 

@@ -76,10 +76,11 @@ static int set_state(struct session_device *device, enum device_request request,
 static int reset(struct session_device *device, struct vfiomig_error *err)
 {
 	struct vfiomig_error cause = { 0 };
-	int rc = device->device->ops->reset(device->device->impl, &cause);
+	int rc;
 
-	loader_close(device->loader);
+	loader_close(device->loader); /* its descriptor ends with the state */
 	device->loader = NULL;
+	rc = device->device->ops->reset(device->device->impl, &cause);
 	return rc ? session_device_error(device, REQUEST_RESET, &cause, -rc, err) : 0;
 }
 

@@ -12,7 +12,12 @@
 #include "base/error.h"
 #include "session/session.h"
 
-enum { EVENTS_BATCH = 64, SPIN_NS = 20000 };
+enum {
+	EVENTS_BATCH = 64,
+	SPIN_NS = 20000,
+	FIRST_LANE_MS =
+		60000, /* the source may have gigabytes to populate and register first; its heart beats meanwhile */
+};
 
 static const struct fabric_ops *ops_of(enum vfiomig_transport transport)
 {
@@ -31,6 +36,7 @@ static struct fabric_route route_of(const struct vfiomig_session *session)
 				      .local = session->local,
 				      .peer = session->remote,
 				      .timeout_ms = session->options.peer_timeout_ms,
+				      .first_lane_ms = FIRST_LANE_MS,
 				      .cancel_fd = session->stop_fd };
 }
 
@@ -84,6 +90,13 @@ static int open_memory(struct vfiomig_session *session, struct vfiomig_error *er
 	return 0;
 }
 
+/* The sentence will be read on both sides: it says of which it speaks. */
+static void fail_here(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	error_prefix(err, "%s: ", session_side(session));
+	session_post_failure(session, err);
+}
+
 static void do_open(struct vfiomig_session *session)
 {
 	const struct fabric_ops *ops = ops_of(session->plan.transport);
@@ -95,7 +108,7 @@ static void do_open(struct vfiomig_session *session)
 
 	memcpy(config.session, session->id, sizeof(config.session));
 	if (open_memory(session, &err) || ops->open(&session->fabric, &config, &err))
-		session_post_failure(session, &err);
+		fail_here(session, &err);
 	else
 		session_post_fact(session, FACT_FABRIC_OPEN);
 }
@@ -114,9 +127,10 @@ static void do_connect(struct vfiomig_session *session)
 	struct vfiomig_error err = { 0 };
 
 	if (session->fabric->ops->establish(session->fabric, source ? &memory : NULL, &err)) {
-		session_post_failure(session, &err);
+		fail_here(session, &err);
 		return;
 	}
+	session->lanes_up = true;
 	if (source) {
 		warm_up(session);
 		session_post_fact(session, FACT_LANES_UP);
@@ -163,7 +177,7 @@ static unsigned poll_lanes(struct vfiomig_session *session)
 
 static int timeout_ms(struct vfiomig_session *session)
 {
-	uint64_t deadline = session->fabric ? session->fabric->ops->deadline_ns(session->fabric) : UINT64_MAX;
+	uint64_t deadline = session->lanes_up ? session->fabric->ops->deadline_ns(session->fabric) : UINT64_MAX;
 	uint64_t now = clock_now_ns();
 
 	if (deadline == UINT64_MAX)
@@ -176,7 +190,7 @@ static void sleep_on_lanes(struct vfiomig_session *session)
 	struct pollfd fds[1 + FABRIC_POLLFDS_MAX] = { { session->fabric_wake_fd, POLLIN, 0 } };
 	int count = 0;
 
-	if (session->fabric)
+	if (session->lanes_up)
 		count = session->fabric->ops->pollfds(session->fabric, fds + 1, FABRIC_POLLFDS_MAX);
 	if (count == -EAGAIN)
 		return;
@@ -202,7 +216,7 @@ void *session_fabric_main(void *argument)
 		if (requests & FABRIC_QUIT)
 			break;
 		do_requests(session, requests);
-		if (session->fabric && poll_lanes(session) > 0)
+		if (session->lanes_up && poll_lanes(session) > 0)
 			spin_until = spins(session) ? clock_now_ns() + SPIN_NS : 0;
 		else if (!spin_until || clock_now_ns() >= spin_until)
 			sleep_on_lanes(session);

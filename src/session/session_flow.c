@@ -35,6 +35,11 @@ static void credit(struct vfiomig_session *session, const struct flow_action *ac
 	session_signal(session->fabric_wake_fd);
 }
 
+static void wake(struct vfiomig_session *session, const struct flow_action *action)
+{
+	session_signal(session_device_of(session, action->device)->wake_fd);
+}
+
 static void step_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie, struct flow_actions *actions)
 {
 	atomic_store_explicit(&session->last_packet_ns, clock_now_ns(), memory_order_relaxed);
@@ -45,7 +50,7 @@ static void step_sent(struct vfiomig_session *session, unsigned lane, uint64_t c
 
 /*
  * A post that is done at once is a step of its own, with actions of its own: they join the list here. A lane never has
- * more posts open than may be outstanding on it, which bounds the list.
+ * more posts open than may be outstanding on it, and wake-ups are not kept, which bounds the list.
  */
 void session_perform(struct vfiomig_session *session, const struct flow_actions *actions)
 {
@@ -61,12 +66,18 @@ void session_perform(struct vfiomig_session *session, const struct flow_actions 
 		if (action.kind == FLOW_CREDIT)
 			credit(session, &action);
 		else if (action.kind == FLOW_WAKE)
-			session_signal(session_device_of(session, action.device)->wake_fd);
+			wake(session, &action);
 		else if (post(session, &action) == 1)
 			step_sent(session, action.lane, cookie_of(&action), &more);
 		while (more.count > 0) {
+			const struct flow_action *next = &more.action[--more.count];
+
+			if (next->kind == FLOW_WAKE) {
+				wake(session, next);
+				continue;
+			}
 			assert(count < 2 * FLOW_ACTIONS_MAX);
-			todo[count++] = more.action[--more.count];
+			todo[count++] = *next;
 		}
 	}
 }
@@ -99,6 +110,7 @@ void session_post_token(struct vfiomig_session *session)
 	pthread_mutex_lock(&session->flow_lock);
 	lane = flow_lowest_lane(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);
+	/* Without a lane, or on one that is dying: its death is told by the lane, and what waits for the token ends by that. */
 	if (lane >= 0 && session->fabric->ops->post(session->fabric, (unsigned)lane, &packet) != 1)
 		session_signal(session->fabric_wake_fd);
 }

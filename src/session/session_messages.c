@@ -107,8 +107,12 @@ static bool offer_due(const struct vfiomig_session *session)
 
 static void receive_offer(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
 {
-	if (!offer_due(session) || session->offer_here) {
+	if (!offer_due(session)) {
 		step_message(session, MESSAGE_OFFER); /* core refuses it */
+		return;
+	}
+	if (session->offer_here) {
+		refuse(session, MESSAGE_OFFER, "came twice");
 		return;
 	}
 	if (message_decode_offer(&session->offer, body, bytes)) {

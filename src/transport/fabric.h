@@ -42,6 +42,7 @@ struct fabric_route {
 		local; /* source: address to bind, or ss_family AF_UNSPEC; destination: where it listens */
 	struct sockaddr_storage peer; /* source: the destination's; destination: the control connection's other end */
 	unsigned timeout_ms;	      /* of each set-up step, and silence on a lane with work outstanding */
+	unsigned first_lane_ms;	      /* destination: until the first lane comes; 0: timeout_ms */
 	int cancel_fd;		      /* readable: give up with -ECANCELED; the session's */
 };
 

@@ -178,7 +178,9 @@ int tcp_adopt_lanes(struct tcp_fabric *tcp, struct vfiomig_error *err)
 {
 	struct pollfd fds[2 + TCP_ARRIVALS_MAX];
 	struct guests *guests = calloc(1, sizeof(*guests));
-	uint64_t deadline_ns = clock_now_ns() + tcp_timeout_ns(tcp);
+	const struct fabric_route *route = &tcp->config.route;
+	uint64_t first_ms = route->first_lane_ms ? route->first_lane_ms : route->timeout_ms;
+	uint64_t deadline_ns = clock_now_ns() + first_ms * NS_PER_MS;
 	unsigned up = 0;
 	int result = guests ? 0 : -ENOMEM;
 

@@ -31,6 +31,16 @@ static uint64_t step_deadline_ns(const struct verbs_fabric *fabric)
 	return clock_now_ns() + fabric->config.route.timeout_ms * NS_PER_MS;
 }
 
+/* The source may have much to prepare before its first lane comes. */
+static uint64_t first_deadline_ns(const struct verbs_fabric *fabric)
+{
+	const struct fabric_route *route = &fabric->config.route;
+
+	if (route->role == VFIOMIG_SOURCE || !route->first_lane_ms)
+		return step_deadline_ns(fabric);
+	return clock_now_ns() + route->first_lane_ms * NS_PER_MS;
+}
+
 static const char *peer_text(const struct verbs_fabric *fabric, char text[VERBS_ADDRESS_TEXT_BYTES])
 {
 	return verbs_address_text(text, &fabric->config.route.peer);
@@ -244,7 +254,7 @@ static int destination_step(struct verbs_fabric *fabric, const struct verbs_cm_e
 int verbs_connect_establish(struct verbs_fabric *fabric, const struct fabric_memory *peer, struct vfiomig_error *err)
 {
 	bool source = fabric->config.route.role == VFIOMIG_SOURCE;
-	uint64_t deadline_ns = step_deadline_ns(fabric);
+	uint64_t deadline_ns = first_deadline_ns(fabric);
 	unsigned up = 0;
 	int rc = 0;
 

@@ -168,7 +168,7 @@ static bool deliver(struct world *world, unsigned l)
 					 .bytes = parcel->bytes,
 					 .crc = (uint32_t)parcel->index ^ 0x55 };
 	header.flags = parcel->index == world->first + device->packets - 1 ? PACKET_CONFIG_STATE : 0;
-	claim(world, !flow_place(&world->destination, parcel->immediate, parcel->bytes, &d, &slot, &why), why);
+	claim(world, !flow_place(&world->destination, l, parcel->immediate, parcel->bytes, &d, &slot, &why), why);
 	claim(world, d == parcel->device && slot == parcel->slot,
 	      "a packet is placed in another slot than it came from");
 	claim(world, !flow_arrived(&world->destination, l, parcel->immediate, &header, &actions, &why), why);

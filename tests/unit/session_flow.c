@@ -308,18 +308,27 @@ Test(flow, a_packet_is_placed_in_its_slot_or_refused_before_it_is_received, .fin
 	unsigned d, slot;
 
 	start(VFIOMIG_DESTINATION, 2, 1, 4);
-	cr_assert_eq(flow_place(&flow, immediate_make(IMMEDIATE_DATA, 1, 3), SLOT_BYTES, &d, &slot, &why), 0);
+	cr_assert_eq(flow_place(&flow, (1 + 3) % flow.lanes, immediate_make(IMMEDIATE_DATA, 1, 3), SLOT_BYTES, &d,
+				&slot, &why),
+		     0);
 	cr_assert_eq(d, 1);
 	cr_assert_eq(slot, 3);
-	cr_assert_eq(flow_place(&flow, immediate_make(IMMEDIATE_DATA, 2, 0), 1, &d, &slot, &why), -EPROTO);
+	cr_assert_eq(flow_place(&flow, (2 + 0) % flow.lanes, immediate_make(IMMEDIATE_DATA, 2, 0), 1, &d, &slot, &why),
+		     -EPROTO);
 	cr_assert_str_eq(why, "packet-foreign-device");
-	cr_assert_eq(flow_place(&flow, immediate_make(IMMEDIATE_DATA, 1, 0), SLOT_BYTES + 1, &d, &slot, &why), -EPROTO);
+	cr_assert_eq(flow_place(&flow, (1 + 0) % flow.lanes, immediate_make(IMMEDIATE_DATA, 1, 0), SLOT_BYTES + 1, &d,
+				&slot, &why),
+		     -EPROTO);
 	cr_assert_str_eq(why, "packet-too-long");
-	cr_assert_eq(flow_place(&flow, immediate_make(IMMEDIATE_DATA, 1, 4), 1, &d, &slot, &why), -EPROTO);
+	cr_assert_eq(flow_place(&flow, (1 + 4) % flow.lanes, immediate_make(IMMEDIATE_DATA, 1, 4), 1, &d, &slot, &why),
+		     -EPROTO);
 	cr_assert_str_eq(why, "packet-beyond-window");
 	cr_assert_eq(arrive(0, 0, 0), 0);
-	cr_assert_eq(flow_place(&flow, immediate_make(IMMEDIATE_DATA, 0, 0), 1, &d, &slot, &why), -EPROTO);
+	cr_assert_eq(flow_place(&flow, (0 + 0) % flow.lanes, immediate_make(IMMEDIATE_DATA, 0, 0), 1, &d, &slot, &why),
+		     -EPROTO);
 	cr_assert_str_eq(why, "packet-twice");
+	cr_assert_eq(flow_place(&flow, 1, immediate_make(IMMEDIATE_DATA, 1, 3), 1, &d, &slot, &why), -EPROTO);
+	cr_assert_str_eq(why, "packet-lane", "it would be received over a slot that another lane fills");
 }
 
 Test(flow, a_packet_that_must_not_be_is_refused_by_its_word, .fini = end)
