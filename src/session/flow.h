@@ -130,10 +130,10 @@ int flow_arrived(struct flow *flow, unsigned lane, uint32_t immediate, const str
 		 struct flow_actions *actions, const char **why);
 
 /*
- * How many packets of @d are there to be loaded, at most @max. A config packet is handed out alone. 0: none, and
- * FLOW_WAKE will come. They stay in their slots until flow_loaded.
+ * How many packets of @d are there to be loaded, at most @max. A config packet is handed out alone. 0: none, and, where
+ * @wait, FLOW_WAKE will come. They stay in their slots until flow_loaded.
  */
-unsigned flow_ready(struct flow *flow, unsigned d, unsigned max);
+unsigned flow_ready(struct flow *flow, unsigned d, unsigned max, bool wait);
 
 /* The slot and the facts of the @ahead-th of them. */
 unsigned flow_peek(const struct flow *flow, unsigned d, unsigned ahead, struct packet_header *header);

@@ -82,12 +82,12 @@ int flow_arrived(struct flow *flow, unsigned lane, uint32_t immediate, const str
 	return 0;
 }
 
-unsigned flow_ready(struct flow *flow, unsigned d, unsigned max)
+unsigned flow_ready(struct flow *flow, unsigned d, unsigned max, bool wait)
 {
 	struct flow_device *device = &flow->device[d];
 	unsigned ready = window_ready(&device->window, max);
 
-	device->waiting = ready == 0;
+	device->waiting = wait && ready == 0;
 	for (unsigned i = 0; i < ready; i++)
 		if (window_peek(&device->window, i)->flags & PACKET_CONFIG_STATE)
 			return i > 0 ? i : 1;

@@ -117,6 +117,7 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	session->options = *options;
 	set_defaults(&session->options);
 	pthread_mutex_init(&session->events.lock, NULL);
+	pthread_mutex_init(&session->poll_lock, NULL);
 	pthread_mutex_init(&session->flow_lock, NULL);
 	pthread_mutex_init(&session->snapshot_lock, NULL);
 	rc = take_fds(session);
@@ -291,6 +292,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	close_fd(session->fabric_wake_fd);
 	close_fd(session->events.fd);
 	pthread_mutex_destroy(&session->events.lock);
+	pthread_mutex_destroy(&session->poll_lock);
 	pthread_mutex_destroy(&session->flow_lock);
 	pthread_mutex_destroy(&session->snapshot_lock);
 	free(session->frame);

@@ -8,7 +8,7 @@
  *   device   one per device: its reader or loader, and all its calls   session_device.c, session_source.c, session_load.c
  *
  * Locks: events.lock, flow_lock and snapshot_lock are leaves; no two of them are ever held together, and nothing that
- * may wait is called with one held.
+ * may wait is called with one held. poll_lock is above them: whoever polls the lanes holds it.
  */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
@@ -129,6 +129,8 @@ struct vfiomig_session {
 	struct arena arena;
 	struct fabric_limits limits;
 	uint64_t warm; /* destination: bit per lane whose warm-up has come */
+	pthread_mutex_t poll_lock;   /* of the fabric and of the fields below: held by whoever polls the lanes */
+	atomic_ullong lent_until_ns; /* until then a loader polls, and the fabric thread leaves the lanes to it */
 	bool lanes_up; /* established: before, its events are establish's alone */
 	bool lanes_told, lanes_failed;
 	bool token_here;
@@ -190,6 +192,13 @@ int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t byt
 /* session_fabric.c */
 void *session_fabric_main(void *session);
 void session_ask_fabric(struct vfiomig_session *session, enum fabric_request request);
+
+/*
+ * A loader that has nothing to load polls the lanes itself, so that what comes for it is still in its core's cache when it
+ * writes it, and no thread need be woken. 1: something came; 0: nothing for a while; -EAGAIN: somebody else polls;
+ * -ECANCELED.
+ */
+int session_poll_for(struct session_device *device);
 
 /* session_device.c */
 void *session_device_main(void *device);

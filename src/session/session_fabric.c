@@ -15,6 +15,7 @@
 enum {
 	EVENTS_BATCH = 64,
 	SPIN_NS = 20000,
+	LEND_NS = 1000000, /* how long a loader may write before the fabric thread polls again: no lane waits longer */
 	FIRST_LANE_MS =
 		60000, /* the source may have gigabytes to populate and register first; its heart beats meanwhile */
 };
@@ -160,11 +161,16 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 		{ FABRIC_RELEASE, do_release }, { FABRIC_FENCE, do_fence },
 	};
 
+	if (!requests)
+		return;
+	pthread_mutex_lock(&session->poll_lock);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (requests & calls[i].request)
 			calls[i].call(session);
+	pthread_mutex_unlock(&session->poll_lock);
 }
 
+/* poll_lock is held. */
 static unsigned poll_lanes(struct vfiomig_session *session)
 {
 	struct fabric_event events[EVENTS_BATCH];
@@ -185,18 +191,65 @@ static int timeout_ms(struct vfiomig_session *session)
 	return deadline <= now ? 0 : (int)((deadline - now) / NS_PER_MS + 1);
 }
 
+/* Until something comes, or it is asked for something. */
 static void sleep_on_lanes(struct vfiomig_session *session)
 {
 	struct pollfd fds[1 + FABRIC_POLLFDS_MAX] = { { session->fabric_wake_fd, POLLIN, 0 } };
-	int count = 0;
+	int count = 0, wait_ms = -1;
 
-	if (session->lanes_up)
+	if (session->lanes_up) {
+		pthread_mutex_lock(&session->poll_lock);
 		count = session->fabric->ops->pollfds(session->fabric, fds + 1, FABRIC_POLLFDS_MAX);
+		wait_ms = timeout_ms(session);
+		pthread_mutex_unlock(&session->poll_lock);
+	}
 	if (count == -EAGAIN)
 		return;
-	poll(fds, 1 + (nfds_t)(count > 0 ? count : 0), timeout_ms(session));
+	poll(fds, 1 + (nfds_t)(count > 0 ? count : 0), wait_ms);
 	if (fds[0].revents)
 		session_drain(session->fabric_wake_fd);
+}
+
+/* A loader polls in this thread's place: look again when its time is up. */
+static bool leave_to_loader(struct vfiomig_session *session)
+{
+	struct pollfd wake = { session->fabric_wake_fd, POLLIN, 0 };
+
+	if (clock_now_ns() >= atomic_load(&session->lent_until_ns))
+		return false;
+	poll(&wake, 1, 1);
+	if (wake.revents)
+		session_drain(session->fabric_wake_fd);
+	return true;
+}
+
+int session_poll_for(struct session_device *device)
+{
+	struct vfiomig_session *session = device->session;
+	struct pollfd fds[2 + FABRIC_POLLFDS_MAX] = { { session->stop_fd, POLLIN, 0 }, { device->wake_fd, POLLIN, 0 } };
+	uint64_t began = clock_now_ns();
+	unsigned came;
+	int count = 0;
+
+	if (pthread_mutex_trylock(&session->poll_lock))
+		return -EAGAIN;
+	atomic_store(&session->lent_until_ns, began + LEND_NS);
+	came = poll_lanes(session);
+	if (!came)
+		count = session->fabric->ops->pollfds(session->fabric, fds + 2, FABRIC_POLLFDS_MAX);
+	pthread_mutex_unlock(&session->poll_lock);
+	if (came || count == -EAGAIN)
+		return 1;
+	poll(fds, 2 + (nfds_t)(count > 0 ? count : 0), 1);
+	atomic_fetch_add_explicit(&device->wait_ns, clock_now_ns() - began, memory_order_relaxed);
+	if (fds[0].revents)
+		return -ECANCELED;
+	if (fds[1].revents)
+		session_drain(device->wake_fd);
+	for (int i = 1; i < 2 + count; i++)
+		if (fds[i].revents)
+			return 1;
+	return 0;
 }
 
 /* A completion queue is worth a short look before sleeping; a socket's look is a system call like the sleep itself. */
@@ -212,11 +265,19 @@ void *session_fabric_main(void *argument)
 
 	for (;;) {
 		unsigned requests = atomic_exchange(&session->fabric_requests, 0);
+		unsigned came = 0;
 
 		if (requests & FABRIC_QUIT)
 			break;
 		do_requests(session, requests);
-		if (session->lanes_up && poll_lanes(session) > 0)
+		if (session->lanes_up && leave_to_loader(session))
+			continue;
+		if (session->lanes_up) {
+			pthread_mutex_lock(&session->poll_lock);
+			came = poll_lanes(session);
+			pthread_mutex_unlock(&session->poll_lock);
+		}
+		if (came)
 			spin_until = spins(session) ? clock_now_ns() + SPIN_NS : 0;
 		else if (!spin_until || clock_now_ns() >= spin_until)
 			sleep_on_lanes(session);

@@ -13,7 +13,7 @@
  * What goes to the loader at once: small packets together, to save calls; not more bytes than a core's cache holds, as they
  * have just been checked; and not more packets than that their slots' credit may wait for each other.
  */
-enum { BATCH_PACKETS_MAX = 8, BATCH_BYTES_MAX = 1 << 20 };
+enum { BATCH_PACKETS_MAX = 8, BATCH_BYTES_MAX = 1 << 20, IDLE_LOOKS_MAX = 4 };
 
 _Static_assert((int)BATCH_PACKETS_MAX <= (int)LOADER_PIECES_MAX, "a batch is one call of the loader");
 
@@ -53,18 +53,36 @@ static unsigned batch_packets_max(const struct vfiomig_session *session)
 	return fit < 1 ? 1 : fit > BATCH_PACKETS_MAX ? BATCH_PACKETS_MAX : (unsigned)fit;
 }
 
+/*
+ * Poll the lanes oneself as long as that brings something; then, or when somebody else polls, sleep until woken. @idle
+ * counts looks that brought nothing, and tells flow_ready whether this thread wants to be woken.
+ */
+static int wait_for_packets(struct session_device *device, unsigned *idle)
+{
+	int rc;
+
+	if (*idle >= IDLE_LOOKS_MAX)
+		return session_device_wait(device);
+	rc = session_poll_for(device);
+	if (rc == -ECANCELED)
+		return rc;
+	*idle = rc == 1 ? 0 : rc == -EAGAIN ? IDLE_LOOKS_MAX : *idle + 1;
+	return 0;
+}
+
 /* Wait for packets, and check each one's CRC just before it is loaded, when it is about to be read anyway. */
 static int next_batch(struct session_device *device, struct batch *batch, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
 	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C;
 	unsigned max = batch_packets_max(session);
+	unsigned idle = 0;
 
 	for (;;) {
 		unsigned slot[BATCH_PACKETS_MAX];
 
 		pthread_mutex_lock(&session->flow_lock);
-		batch->count = flow_ready(&session->flow, device->number, max);
+		batch->count = flow_ready(&session->flow, device->number, max, idle >= IDLE_LOOKS_MAX);
 		for (unsigned i = 0; i < batch->count; i++)
 			slot[i] = flow_peek(&session->flow, device->number, i, &batch->header[i]);
 		pthread_mutex_unlock(&session->flow_lock);
@@ -79,7 +97,7 @@ static int next_batch(struct session_device *device, struct batch *batch, struct
 		}
 		if (batch->count > 0)
 			return 0;
-		if (session_device_wait(device))
+		if (wait_for_packets(device, &idle))
 			return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the load was stopped");
 	}
 }

@@ -201,7 +201,7 @@ static bool load_on(struct world *world, unsigned d)
 
 	if (device->loader_asleep || device->stuck || device->loaded == device->packets)
 		return false;
-	ready = flow_ready(&world->destination, d, max);
+	ready = flow_ready(&world->destination, d, max, true);
 	device->loader_asleep = ready == 0;
 	claim(world, ready <= max, "more to load than asked for");
 	if (ready == 0)

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 
 #include "control/address.h"
@@ -41,8 +42,22 @@ Test(address, an_empty_host_listens_everywhere)
 	assert_resolves(":4711", true, "0.0.0.0:4711");
 }
 
+/* Has /etc/hosts, or whoever answers for names here, an IPv4 address for localhost? */
+static bool localhost_is_known(void)
+{
+	const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+
+	if (getaddrinfo("localhost", NULL, &hints, &found) != 0)
+		return false;
+	freeaddrinfo(found);
+	return true;
+}
+
 Test(address, a_name_gives_its_ipv4_address)
 {
+	if (!localhost_is_known())
+		cr_skip_test("needs a line '127.0.0.1 localhost' in /etc/hosts");
 	assert_resolves("localhost:1", false, "127.0.0.1:1");
 }
 

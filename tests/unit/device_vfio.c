@@ -1,161 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A kernel that is not there: ioctl(2) of this binary is ours, and answers for the descriptors that a test has declared to
- * be VFIO's. Config space is read and written for real, in a memory file.
- */
-#include "support/fake_sysfs.h"
+#include <criterion/criterion.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/pci_regs.h>
-#include <stdarg.h>
-#include <sys/ioctl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "device_vfio_kernel.h"
 
 #include "device/device.h"
-#include "device/vfio_feature.h"
-#include "device/vfio_group.h"
-#include "device/vfio_uapi.h"
-
-#define REGION_OFFSET (7 << 20)
-
-static struct kernel {
-	bool on;
-	int device; /* descriptor that is a device */
-	uint64_t flags;
-	uint32_t state;
-	uint32_t fail_state; /* SET_STATE to it fails, and leaves the device in lands_in */
-	uint32_t lands_in;
-	int next_fd; /* what the next SET_STATE gives away */
-	uint32_t region_bytes;
-	int reset_errno;
-	uint32_t group_flags;
-	int container_errno, iommu_errno, get_device_errno;
-	unsigned long iommu;
-	char asked[64];
-} kernel;
-
-static int no(int number)
-{
-	errno = number;
-	return -1;
-}
-
-static int answer_state(struct vfio_device_feature *head)
-{
-	struct vfio_device_feature_mig_state *state = (void *)head->data;
-
-	if (head->flags & VFIO_DEVICE_FEATURE_GET) {
-		state->device_state = kernel.state;
-		state->data_fd = -1;
-		return 0;
-	}
-	if (state->device_state == kernel.fail_state) {
-		kernel.state = kernel.lands_in;
-		return no(EIO);
-	}
-	kernel.state = state->device_state;
-	state->data_fd = kernel.next_fd;
-	kernel.next_fd = -1;
-	return 0;
-}
-
-static int answer_feature(struct vfio_device_feature *head)
-{
-	switch (head->flags & VFIO_DEVICE_FEATURE_MASK) {
-	case VFIO_DEVICE_FEATURE_MIGRATION:
-		if (!kernel.flags)
-			return no(ENOTTY);
-		memcpy(head->data, &kernel.flags, 8);
-		return 0;
-	case VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE:
-		return answer_state(head);
-	case VFIO_DEVICE_FEATURE_MIG_DATA_SIZE:
-		memcpy(head->data, &(uint64_t){ 12345 }, 8);
-		return 0;
-	default:
-		return no(ENOTTY);
-	}
-}
-
-static int answer_region(struct vfio_region_info *region)
-{
-	region->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	region->offset = REGION_OFFSET;
-	region->size = region->index == VFIO_PCI_CONFIG_REGION_INDEX ? kernel.region_bytes : 0;
-	return 0;
-}
-
-static int answer_device(unsigned long request, void *argument)
-{
-	switch (request) {
-	case VFIO_DEVICE_GET_INFO:
-		((struct vfio_device_info *)argument)->flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
-		return 0;
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return answer_region(argument);
-	case VFIO_DEVICE_FEATURE:
-		return answer_feature(argument);
-	case VFIO_DEVICE_RESET:
-		if (kernel.reset_errno)
-			return no(kernel.reset_errno);
-		kernel.state = VFIOMIG_STATE_RUNNING;
-		return 0;
-	default:
-		return no(ENOTTY);
-	}
-}
-
-static int answer_group(unsigned long request, void *argument)
-{
-	switch (request) {
-	case VFIO_GROUP_GET_STATUS:
-		((struct vfio_group_status *)argument)->flags = kernel.group_flags;
-		return 0;
-	case VFIO_GROUP_SET_CONTAINER:
-		return kernel.container_errno ? no(kernel.container_errno) : 0;
-	case VFIO_SET_IOMMU:
-		kernel.iommu = (unsigned long)argument;
-		return kernel.iommu_errno ? no(kernel.iommu_errno) : 0;
-	case VFIO_GROUP_GET_DEVICE_FD:
-		snprintf(kernel.asked, sizeof(kernel.asked), "%s", (const char *)argument);
-		return kernel.get_device_errno ? no(kernel.get_device_errno) : dup(kernel.device);
-	default:
-		return no(ENOTTY);
-	}
-}
-
-int ioctl(int fd, unsigned long request, ...)
-{
-	va_list args;
-	void *argument;
-
-	va_start(args, request);
-	argument = va_arg(args, void *);
-	va_end(args);
-	if (kernel.on && request >> 8 == VFIO_TYPE)
-		return fd == kernel.device ? answer_device(request, argument) : answer_group(request, argument);
-	return (int)syscall(SYS_ioctl, fd, request, argument);
-}
-
-static void start_kernel(void)
-{
-	uint8_t config[4096] = { [PCI_VENDOR_ID] = 0xe7, [PCI_VENDOR_ID + 1] = 0x1e, [PCI_SUBSYSTEM_ID] = 9 };
-
-	kernel = (struct kernel){ .on = true,
-				  .device = memfd_create("device", 0),
-				  .flags = VFIOMIG_MIGRATION_STOP_COPY | VFIOMIG_MIGRATION_PRE_COPY,
-				  .state = VFIOMIG_STATE_RUNNING,
-				  .fail_state = UINT32_MAX,
-				  .next_fd = -1,
-				  .region_bytes = 256,
-				  .group_flags = VFIO_GROUP_FLAGS_VIABLE };
-	cr_assert_eq(pwrite(kernel.device, config, sizeof(config), REGION_OFFSET), sizeof(config));
-}
 
 TestSuite(vfio, .init = start_kernel);
-TestSuite(vfio_group, .init = start_kernel);
 
 static int try_open(struct vfiomig_device **device, const char *options, struct vfiomig_error *err)
 {
@@ -179,11 +35,6 @@ static int set_state(struct vfiomig_device *device, enum vfiomig_state state, st
 {
 	*err = (struct vfiomig_error){ 0 };
 	return device->ops->set_state(device->impl, state, err);
-}
-
-static int is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
 }
 
 Test(vfio, describes_an_inherited_device)
@@ -371,69 +222,4 @@ Test(vfio, has_the_config_space_that_its_region_has)
 	device = open_device();
 	cr_assert_eq(vfiomig_device_info(device)->config_bytes, 0);
 	vfiomig_device_close(device);
-}
-
-static struct fake_sysfs fake;
-
-/* Open group 7 of a fake /dev; returns what vfio_group_open says. */
-static int open_group(struct vfio_group *group, struct vfiomig_error *err)
-{
-	static const struct vfio_node node = { .id = "0000:01:00.2", .group = 7 };
-
-	*err = (struct vfiomig_error){ 0 };
-	return vfio_group_open(group, &fake.roots, &node, err);
-}
-
-Test(vfio_group, gives_a_device_and_closes_all_of_it)
-{
-	struct vfio_group group, was;
-	struct vfiomig_error err;
-
-	fake_sysfs_open(&fake);
-	fake_file(&fake, "dev/vfio/vfio", "");
-	fake_file(&fake, "dev/vfio/7", "");
-	cr_assert_eq(open_group(&group, &err), 0, "%s", err.text);
-	cr_assert_str_eq(kernel.asked, "0000:01:00.2");
-	cr_assert_eq(kernel.iommu, VFIO_TYPE1v2_IOMMU);
-	was = group;
-	vfio_group_close(&group);
-	cr_assert_not(is_open(was.container) || is_open(was.group) || is_open(was.device));
-	vfio_group_close(&group);
-	fake_sysfs_close(&fake);
-}
-
-static void group_refused(int rc, const char *name)
-{
-	struct vfio_group group;
-	struct vfiomig_error err;
-	int before = dup(0), after;
-
-	close(before);
-	cr_assert_eq(open_group(&group, &err), rc, "%s: %s", name, err.text);
-	cr_assert_eq(err.code, VFIOMIG_PREFLIGHT);
-	cr_assert_str_eq(err.name, name);
-	after = dup(0);
-	close(after);
-	cr_assert_eq(after, before, "a descriptor is left open");
-}
-
-Test(vfio_group, says_what_is_missing_and_leaves_nothing_open)
-{
-	fake_sysfs_open(&fake);
-	group_refused(-ENODEV, "no-vfio");
-	fake_file(&fake, "dev/vfio/vfio", "");
-	group_refused(-ENODEV, "no-group");
-	fake_file(&fake, "dev/vfio/7", "");
-	kernel.group_flags = 0;
-	group_refused(-EBUSY, "group-not-viable");
-	kernel.group_flags = VFIO_GROUP_FLAGS_VIABLE;
-	kernel.container_errno = EBUSY;
-	group_refused(-EBUSY, "no-container");
-	kernel.container_errno = 0;
-	kernel.iommu_errno = ENODEV;
-	group_refused(-ENODEV, "no-iommu");
-	kernel.iommu_errno = 0;
-	kernel.get_device_errno = ENODEV;
-	group_refused(-ENODEV, "no-device");
-	fake_sysfs_close(&fake);
 }

@@ -239,10 +239,10 @@ Test(flow, packets_of_any_lane_are_loaded_in_order, .fini = end)
 	start(VFIOMIG_DESTINATION, 1, 3, 4);
 	cr_assert_eq(arrive(2, 0, 2), 0);
 	cr_assert_eq(arrive(1, 0, 1), 0);
-	cr_assert_eq(flow_ready(&flow, 0, 8), 0);
+	cr_assert_eq(flow_ready(&flow, 0, 8, true), 0);
 	cr_assert_eq(arrive(0, 0, 0), 0);
 	cr_assert_eq(count(FLOW_WAKE), 1);
-	cr_assert_eq(flow_ready(&flow, 0, 8), 3);
+	cr_assert_eq(flow_ready(&flow, 0, 8, true), 3);
 	for (unsigned i = 0; i < 3; i++) {
 		cr_assert_eq(flow_peek(&flow, 0, i, &header), i);
 		cr_assert_eq(header.index, i);
@@ -252,7 +252,7 @@ Test(flow, packets_of_any_lane_are_loaded_in_order, .fini = end)
 Test(flow, a_sleeping_loader_is_not_woken_by_what_it_cannot_load, .fini = end)
 {
 	start(VFIOMIG_DESTINATION, 1, 3, 4);
-	cr_assert_eq(flow_ready(&flow, 0, 8), 0);
+	cr_assert_eq(flow_ready(&flow, 0, 8, true), 0);
 	cr_assert_eq(arrive(1, 0, 1), 0);
 	cr_assert_eq(actions.count, 0);
 	cr_assert_eq(arrive(0, 0, 0), 0);
@@ -296,9 +296,9 @@ Test(flow, the_config_packet_is_handed_out_alone, .fini = end)
 	cr_assert_eq(flow_arrived(&flow, 0, immediate_make(IMMEDIATE_DATA, 0, 2), &header, &actions, &why), 0);
 	cr_assert_eq(arrive(0, 0, 0), 0);
 	cr_assert_eq(arrive(0, 0, 1), 0);
-	cr_assert_eq(flow_ready(&flow, 0, 8), 2);
+	cr_assert_eq(flow_ready(&flow, 0, 8, true), 2);
 	flow_loaded(&flow, 0, 2, &actions);
-	cr_assert_eq(flow_ready(&flow, 0, 8), 1);
+	cr_assert_eq(flow_ready(&flow, 0, 8, true), 1);
 	cr_assert_eq(flow_data_packets(&flow, 0), 2);
 }
 
