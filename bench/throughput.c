@@ -54,7 +54,8 @@ static const struct argp_option throughput_argp_options[] = {
 	{ "rounds", KEY_ROUNDS, "N", 0, "Measured rounds (15)", 0 },
 	{ "warmups", KEY_WARMUPS, "N", 0, "Rounds before them that do not count (3)", 0 },
 	{ "qps", KEY_QPS, "N", 0, "Lanes of the library, 1 to 64 (8)", 0 },
-	{ "slots", KEY_SLOTS, "N", 0, "Slots of the library", 0 },
+	{ "slots", KEY_SLOTS, "N", 0, "Slots of the library (4: like the bare loop's buffer they fit into a cache)",
+	  0 },
 	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "Payload of a slot, and piece of the bare loop (1M)", 0 },
 	{ "integrity", KEY_INTEGRITY, "both|none|crc32c", 0, "What the library checks (both, one after the other)", 0 },
 	{ "loader", KEY_LOADER, "auto|uring|write", 0, "The library's loader (auto)", 0 },
@@ -261,7 +262,7 @@ int throughput_main(int argc, char **argv)
 		.bytes = 1u << 30,
 		.rounds = 15,
 		.warmups = 3,
-		.library = { .lanes = 8, .slot_bytes = 1 << 20 },
+		.library = { .lanes = 8, .slots = 4, .slot_bytes = 1 << 20 },
 		.runs = { true, true, true },
 	};
 	struct throughput *bench = calloc(1, sizeof(*bench));

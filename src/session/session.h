@@ -128,10 +128,10 @@ struct vfiomig_session {
 	struct fabric *fabric;	     /* set between FABRIC_OPEN's answer and the end; then read by all */
 	struct arena arena;
 	struct fabric_limits limits;
-	uint64_t warm; /* destination: bit per lane whose warm-up has come */
+	uint64_t warm;		     /* destination: bit per lane whose warm-up has come */
 	pthread_mutex_t poll_lock;   /* of the fabric and of the fields below: held by whoever polls the lanes */
 	atomic_ullong lent_until_ns; /* until then a loader polls, and the fabric thread leaves the lanes to it */
-	bool lanes_up; /* established: before, its events are establish's alone */
+	bool lanes_up;		     /* established: before, its events are establish's alone */
 	bool lanes_told, lanes_failed;
 	bool token_here;
 	struct token token;

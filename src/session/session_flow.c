@@ -31,8 +31,8 @@ static int post(struct vfiomig_session *session, const struct flow_action *actio
 
 static void credit(struct vfiomig_session *session, const struct flow_action *action)
 {
-	session->fabric->ops->send(session->fabric, action->lane, action->immediate);
-	session_signal(session->fabric_wake_fd);
+	if (session->fabric->ops->send(session->fabric, action->lane, action->immediate) == 0)
+		session_signal(session->fabric_wake_fd);
 }
 
 static void wake(struct vfiomig_session *session, const struct flow_action *action)

@@ -130,7 +130,10 @@ struct fabric_ops {
 	 */
 	int (*post)(struct fabric *fabric, unsigned lane, const struct fabric_packet *packet);
 
-	/* A message without body (credit, control). At most one per device and one control are outstanding per lane. 0, -EPIPE. */
+	/*
+	 * A message without body (credit, control); a later credit of a device replaces one that waits. 1: it is out
+	 * already; 0: the fabric thread must look after it, as with post; -EPIPE.
+	 */
 	int (*send)(struct fabric *fabric, unsigned lane, uint32_t immediate);
 
 	/* Take up to @max events; 0: none now. Never waits. @now_ns: CLOCK_MONOTONIC. */

@@ -197,7 +197,7 @@ int tcp_send(struct fabric *fabric, unsigned index, uint32_t immediate)
 		atomic_store(&lane->backlog, lane->count);
 	}
 	pthread_mutex_unlock(&lane->lock);
-	return result < 0 ? -EPIPE : 0;
+	return result < 0 ? -EPIPE : result;
 }
 
 void tcp_lane_continue(struct tcp_lane *lane, uint64_t now_ns)

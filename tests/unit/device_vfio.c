@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "device_vfio_kernel.h"
+#include "unit/device_vfio_kernel.h"
 
 #include "device/device.h"
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "device_vfio_kernel.h"
+#include "unit/device_vfio_kernel.h"
 
 #include "device/vfio_group.h"
 #include "device/vfio_uapi.h"

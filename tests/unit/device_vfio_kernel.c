@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "device_vfio_kernel.h"
+#include "unit/device_vfio_kernel.h"
 
 #include "device/device.h"
 #include "device/vfio_uapi.h"
@@ -127,13 +127,13 @@ void start_kernel(void)
 	uint8_t config[4096] = { [PCI_VENDOR_ID] = 0xe7, [PCI_VENDOR_ID + 1] = 0x1e, [PCI_SUBSYSTEM_ID] = 9 };
 
 	kernel = (struct fake_kernel){ .on = true,
-				  .device = memfd_create("device", 0),
-				  .flags = VFIOMIG_MIGRATION_STOP_COPY | VFIOMIG_MIGRATION_PRE_COPY,
-				  .state = VFIOMIG_STATE_RUNNING,
-				  .fail_state = UINT32_MAX,
-				  .next_fd = -1,
-				  .region_bytes = 256,
-				  .group_flags = VFIO_GROUP_FLAGS_VIABLE };
+				       .device = memfd_create("device", 0),
+				       .flags = VFIOMIG_MIGRATION_STOP_COPY | VFIOMIG_MIGRATION_PRE_COPY,
+				       .state = VFIOMIG_STATE_RUNNING,
+				       .fail_state = UINT32_MAX,
+				       .next_fd = -1,
+				       .region_bytes = 256,
+				       .group_flags = VFIO_GROUP_FLAGS_VIABLE };
 	cr_assert_eq(pwrite(kernel.device, config, sizeof(config), REGION_OFFSET), sizeof(config));
 }
 

@@ -285,6 +285,8 @@ Test(core_destination, the_same_stream_ends_once)
 
 Test(core_destination, a_reset_that_fails_is_said_with_the_cause)
 {
+	struct vfiomig_result result;
+
 	start(1, RIG_ALL, RIG_NONE);
 	rig_to_stream(&rig);
 	rig_event(&rig, CORE_ABORT, &rig_trouble);
@@ -294,4 +296,7 @@ Test(core_destination, a_reset_that_fails_is_said_with_the_cause)
 	rig_assert_phase(&rig, PHASE_FAILED);
 	cr_assert_eq(rig.core.outcome.code, VFIOMIG_FABRIC);
 	cr_assert(strstr(rig.core.outcome.text, "the way back failed too"), "%s", rig.core.outcome.text);
+	core_result(&rig.core, &result);
+	cr_assert_str_eq(result.destination_state, "stuck");
+	cr_assert_str_eq(result.source_state, "running");
 }

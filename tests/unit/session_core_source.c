@@ -205,6 +205,21 @@ Test(core_source, an_abort_before_the_commit_is_sent_takes_it_back)
 	rig_roll_back(&rig);
 }
 
+Test(core_source, a_connection_lost_before_the_commit_is_sent_is_no_doubt)
+{
+	start(1, RIG_ALL, RIG_NONE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_done(&rig, 0, REQUEST_STOP);
+	rig_message(&rig, MESSAGE_PREPARED);
+	rig_assert_phase(&rig, PHASE_RECORD);
+	rig_event(&rig, CORE_LOST, &rig_trouble);
+	rig_fact(&rig, FACT_COMMITTED);
+	cr_assert_eq(rig_sent(&rig, MESSAGE_COMMIT), 0);
+	rig_roll_back(&rig);
+	assert_failed(VFIOMIG_FABRIC, "running", "unknown");
+}
+
 Test(core_source, an_aborts_code_never_claims_that_the_destination_runs)
 {
 	static const enum vfiomig_code codes[] = { VFIOMIG_OK, VFIOMIG_IN_DOUBT, VFIOMIG_SOURCE_STUCK,

@@ -74,3 +74,84 @@ Test(core_watch, nothing_is_said_once_the_connection_is_lost)
 	rig_tick_after(&rig, 500);
 	cr_assert_eq(rig_count(&rig, ACTION_SEND), 0);
 }
+
+Test(core_watch, a_destination_does_not_claim_to_know_how_its_silent_source_is)
+{
+	struct vfiomig_result result;
+
+	start(VFIOMIG_DESTINATION);
+	rig_to_stream(&rig);
+	rig_tick_after(&rig, 1000);
+	cr_assert_eq(rig_sent(&rig, MESSAGE_ABORT), 1, "it may only have been asleep");
+	rig_roll_back(&rig);
+	core_result(&rig.core, &result);
+	cr_assert_str_eq(result.source_state, "unknown");
+	cr_assert_str_eq(result.destination_state, "reset");
+}
+
+static void lose_lane(void)
+{
+	rig_event(&rig, CORE_LANE_LOST, &rig_trouble);
+}
+
+Test(core_watch, a_lost_lane_ends_the_session_by_its_own_cause_once_no_other_came)
+{
+	static const enum vfiomig_role roles[] = { VFIOMIG_SOURCE, VFIOMIG_DESTINATION };
+
+	for (unsigned i = 0; i < 2; i++) {
+		start(roles[i]);
+		rig_to_stream(&rig);
+		lose_lane();
+		rig_tick_after(&rig, 199);
+		rig_assert_phase(&rig, PHASE_STREAM);
+		rig_tick_after(&rig, 1);
+		rig_assert_phase(&rig, PHASE_ROLLBACK);
+		cr_assert_str_eq(rig.core.outcome.name, rig_trouble.name);
+	}
+}
+
+Test(core_watch, what_the_peer_says_after_a_lane_was_lost_is_the_cause)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	lose_lane();
+	rig_tick_after(&rig, 100);
+	rig_event(&rig, CORE_ABORT, &rig_device_trouble);
+	rig_roll_back(&rig);
+	cr_assert_str_eq(rig.core.outcome.name, rig_device_trouble.name);
+}
+
+Test(core_watch, a_lane_lost_just_before_prepared_is_no_doubt_after_commit)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_done(&rig, 0, REQUEST_STOP);
+	rig_assert_phase(&rig, PHASE_DRAIN);
+	lose_lane();
+	rig_tick_after(&rig, 100);
+	rig_message(&rig, MESSAGE_PREPARED);
+	rig_fact(&rig, FACT_COMMITTED);
+	rig_assert_phase(&rig, PHASE_COMMIT);
+	for (unsigned i = 0; i < 10; i++)
+		rig_tick_after(&rig, 500);
+	rig_assert_phase(&rig, PHASE_COMMIT);
+	rig_message(&rig, MESSAGE_DONE);
+	rig_assert_phase(&rig, PHASE_DONE);
+	cr_assert_eq(rig.core.outcome.code, VFIOMIG_OK);
+}
+
+Test(core_watch, a_lane_lost_just_before_all_is_loaded_takes_no_prepared_back)
+{
+	start(VFIOMIG_DESTINATION);
+	rig_to_stream(&rig);
+	lose_lane();
+	rig_done(&rig, 0, REQUEST_LOAD);
+	rig_stream_end(&rig, 0, rig_counts());
+	rig_done(&rig, 0, REQUEST_CONFIG);
+	rig_done(&rig, 0, REQUEST_FINISH);
+	rig_fact(&rig, FACT_RELEASED);
+	rig_fact(&rig, FACT_PREPARED);
+	rig_tick_after(&rig, 900);
+	rig_assert_phase(&rig, PHASE_HOLD);
+}

@@ -65,8 +65,8 @@ Test(tcp_backlog, credits_that_wait_are_replaced_by_later_ones)
 
 	/* The socket is full long before; the queue must bear it all the same. */
 	for (uint32_t i = 0; i < 200000; i++)
-		cr_assert_eq(rig.destination->ops->send(rig.destination, 0, immediate_make(IMMEDIATE_CREDIT, i % 2, i)),
-			     0);
+		cr_assert_geq(
+			rig.destination->ops->send(rig.destination, 0, immediate_make(IMMEDIATE_CREDIT, i % 2, i)), 0);
 	cr_assert_eq(rig.destination->ops->deadline_ns(rig.destination) == UINT64_MAX, false);
 	while (last != 199999) {
 		struct fabric_event event;
@@ -149,7 +149,7 @@ Test(tcp_backlog, an_idle_lane_lives_for_ever)
 	int raw = rig_open_destination(&rig);
 
 	cr_assert_eq(rig_poll(rig.destination, UINT64_MAX - 1, &event), 0);
-	cr_assert_eq(rig.destination->ops->send(rig.destination, 0, immediate_make(IMMEDIATE_CREDIT, 0, 1)), 0);
+	cr_assert_geq(rig.destination->ops->send(rig.destination, 0, immediate_make(IMMEDIATE_CREDIT, 0, 1)), 0);
 	close(raw);
 	rig_close(&rig);
 }
@@ -211,7 +211,7 @@ Test(tcp_backlog, after_release_nothing_is_placed_and_credits_still_leave)
 	rig_write(raw, wire, sizeof(wire));
 	cr_assert_eq(rig_poll(rig.destination, 1, &event), 0);
 	cr_assert_eq(rig.sink.placed, 0);
-	cr_assert_eq(rig.destination->ops->send(rig.destination, 0, credit), 0);
+	cr_assert_geq(rig.destination->ops->send(rig.destination, 0, credit), 0);
 	rig_read(raw, frame, sizeof(frame));
 	cr_assert_eq(get_be32(frame), credit);
 	close(raw);
@@ -227,8 +227,8 @@ Test(tcp_backlog, every_lane_has_its_turn)
 	rig_open(&rig, 3);
 	for (unsigned i = 0; i < 8; i++)
 		for (unsigned lane = 0; lane < 3; lane++)
-			cr_assert_eq(rig.source->ops->send(rig.source, lane, immediate_make(IMMEDIATE_CONTROL, i, 0)),
-				     0);
+			cr_assert_geq(rig.source->ops->send(rig.source, lane, immediate_make(IMMEDIATE_CONTROL, i, 0)),
+				      0);
 	/* Each lane has eight messages waiting, and only one event is taken at a time. */
 	for (unsigned i = 0; i < 3; i++) {
 		event = rig_event(rig.destination);
