@@ -188,7 +188,6 @@ struct core {
 	unsigned ordered;		/* devices with an order */
 	struct token token;		/* destination: valid with FACT_TOKEN */
 	struct vfiomig_error outcome;
-	char peer_state[16]; /* what is known of the other side's devices, for the result */
 };
 
 struct core_config {

@@ -127,11 +127,20 @@ void plan_answer(const struct plan *plan, struct message_agreed *agreed)
 int plan_accept(struct plan *plan, const struct plan_side *side, const struct message_agreed *agreed,
 		struct vfiomig_error *err)
 {
-	if (agreed->lanes != side->lanes || agreed->slots > side->slots || agreed->slots < VFIOMIG_SLOTS_MIN ||
-	    agreed->slot_bytes > side->slot_bytes || agreed->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
-	    !(side->transports & 1U << agreed->transport) || (side->devices < 64 && agreed->gated >> side->devices))
+	struct message_offer offer;
+
+	plan_offer(side, &offer);
+	if (agreed->lanes != offer.lanes || agreed->slots > offer.slots || agreed->slots < VFIOMIG_SLOTS_MIN ||
+	    agreed->slot_bytes > offer.slot_bytes || agreed->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
+	    !(offer.transports & 1U << agreed->transport) || (side->devices < 64 && agreed->gated >> side->devices))
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "agreed-beyond-offer",
 				 "the destination agreed to something that was not offered");
+	for (unsigned d = 0; d < side->devices; d++)
+		if (agreed->gated >> d & 1 && side->no_platform && side->device[d]->owned_by_vmm)
+			return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "gate-undriven",
+					 "the destination wants the gate on, but the source's device '%s' is a VMM's "
+					 "and nothing there can say when the VMM's own state is out",
+					 side->device[d]->spec);
 	*plan = (struct plan){ .devices = side->devices,
 			       .lanes = side->lanes,
 			       .slots = agreed->slots,

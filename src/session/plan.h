@@ -64,7 +64,10 @@ void plan_device(const struct plan_side *side, unsigned d, struct message_device
 int plan_agree(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
 	       const struct message_device *devices, struct vfiomig_error *err);
 
-/* The answer to the source, and the source's view of it. -EPROTO (VFIOMIG_PROTOCOL): more than was offered. */
+/*
+ * The answer to the source, and the source's view of it. -EPROTO (VFIOMIG_PROTOCOL): more than was offered; -ENOTSUP
+ * (VFIOMIG_PREFLIGHT): a gate that nobody at the source could open.
+ */
 void plan_answer(const struct plan *plan, struct message_agreed *agreed);
 int plan_accept(struct plan *plan, const struct plan_side *side, const struct message_agreed *agreed,
 		struct vfiomig_error *err);

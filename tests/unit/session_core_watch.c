@@ -155,3 +155,17 @@ Test(core_watch, a_lane_lost_just_before_all_is_loaded_takes_no_prepared_back)
 	rig_tick_after(&rig, 900);
 	rig_assert_phase(&rig, PHASE_HOLD);
 }
+
+Test(core_watch, a_lane_lost_when_none_is_needed_any_more_changes_nothing)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_commit(&rig);
+	lose_lane();
+	rig_tick_after(&rig, 900);
+	rig_assert_phase(&rig, PHASE_COMMIT);
+	start(VFIOMIG_DESTINATION);
+	rig_to_commit(&rig);
+	lose_lane();
+	rig_tick_after(&rig, 900);
+	rig_assert_phase(&rig, PHASE_HOLD);
+}

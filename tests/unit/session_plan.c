@@ -206,6 +206,25 @@ Test(plan, refuses_a_vmms_device_whose_gate_nobody_here_could_open)
 	agreed();
 }
 
+Test(plan, refuses_at_the_source_too_a_gate_that_nobody_there_could_open)
+{
+	struct message_agreed answer;
+	struct plan taken;
+
+	start(2);
+	there.side.no_platform = there.device[1].owned_by_vmm = true;
+	here.device[1].gate = VFIOMIG_GATE_ON;
+	agreed();
+	plan_answer(&plan, &answer);
+	cr_assert_eq(plan_accept(&taken, &there.side, &answer, &err), -ENOTSUP);
+	cr_assert_eq(err.code, VFIOMIG_PREFLIGHT);
+	cr_assert_str_eq(err.name, "gate-undriven");
+	cr_assert(strstr(err.text, "'vfio:1'"), "%s", err.text);
+	answer.gated = 0;
+	err = (struct vfiomig_error){ 0 };
+	cr_assert_eq(plan_accept(&taken, &there.side, &answer, &err), 0, "%s", err.text);
+}
+
 static int check_side(void)
 {
 	err = (struct vfiomig_error){ 0 };

@@ -97,6 +97,23 @@ Test(plan_memory, offers_no_more_slots_than_the_sources_own_rdma_device_bears)
 	cr_assert_eq(offer.slots, 16);
 }
 
+Test(plan_memory, accepts_no_more_slots_than_it_offered_though_it_has_more)
+{
+	struct message_agreed answer;
+	struct plan taken;
+
+	start(2);
+	there.side.transports = here.side.transports = RDMA;
+	there.side.receives_max = 14;
+	agreed();
+	plan_answer(&plan, &answer);
+	cr_assert_eq(plan_accept(&taken, &there.side, &answer, &err), 0, "%s", err.text);
+	cr_assert_eq(taken.slots, 5);
+	answer.slots = 6;
+	cr_assert_eq(plan_accept(&taken, &there.side, &answer, &err), -EPROTO);
+	cr_assert_str_eq(err.name, "agreed-beyond-offer");
+}
+
 /* The source hears the answer to what it offered, after @spoil. */
 static int accept_spoilt(void (*spoil)(struct message_agreed *answer))
 {
