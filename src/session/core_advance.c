@@ -121,6 +121,13 @@ static void ask_device(struct core *core, unsigned d, enum device_request reques
 		core->device[d].touched = core->touched = true;
 }
 
+void core_ask_touched(struct core *core, enum device_request request, struct core_actions *actions)
+{
+	for (unsigned d = 0; d < core->devices; d++)
+		if (core->device[d].touched)
+			ask_device(core, d, request, actions);
+}
+
 static bool leaves_running(enum device_request request)
 {
 	return request == REQUEST_QUIESCE || request == REQUEST_STOP_COPY;

@@ -65,15 +65,7 @@ static void failed_enter(struct core *core, struct core_actions *actions)
 
 static void restore_enter(struct core *core, struct core_actions *actions)
 {
-	for (unsigned d = 0; d < core->devices; d++) {
-		struct core_action *action;
-
-		if (!core->device[d].touched)
-			continue;
-		action = core_emit(actions, ACTION_DEVICE);
-		action->device = d;
-		action->request = core->device[d].busy = REQUEST_RESET;
-	}
+	core_ask_touched(core, REQUEST_RESET, actions);
 }
 
 const struct phase_row destination_phases[PHASE_COUNT] = {

@@ -73,15 +73,7 @@ static void finish_enter(struct core *core, struct core_actions *actions)
 
 static void restore_enter(struct core *core, struct core_actions *actions)
 {
-	for (unsigned d = 0; d < core->devices; d++) {
-		struct core_action *action;
-
-		if (!core->device[d].touched)
-			continue;
-		action = core_emit(actions, ACTION_DEVICE);
-		action->device = d;
-		action->request = core->device[d].busy = REQUEST_RESUME;
-	}
+	core_ask_touched(core, REQUEST_RESUME, actions);
 }
 
 const struct phase_row source_phases[PHASE_COUNT] = {

@@ -62,6 +62,9 @@ void core_restore_failed(struct core *core, const struct vfiomig_error *error);
 /* A tick: heartbeat and deadlines (core_watch.c). */
 void core_watch(struct core *core, uint64_t now, struct core_actions *actions);
 
+/* The way back: @request of every device whose state was changed. */
+void core_ask_touched(struct core *core, enum device_request request, struct core_actions *actions);
+
 /* Run to the fixed point. */
 void core_advance(struct core *core, uint64_t now, struct core_actions *actions);
 

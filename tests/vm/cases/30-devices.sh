@@ -104,3 +104,38 @@ case_precopy_data_may_end_either_way()
 		judge_content "$destination" "$(status_of "$source" bytes_saved)" d0
 	done
 }
+
+# A VMM opens its devices itself and hands the descriptors on.
+inherited_descriptors()
+{
+	pair_new 41 stream_bytes=3000000
+	kernel_source=$source kernel_destination=$destination
+	send_launcher=("$top/build/vm/handover" "$source" 9)
+	recv_launcher=("$top/build/vm/handover" "$destination" 9)
+	sources=(vfio:fd=9) destinations=(vfio:fd=9)
+	transfer
+	sources=("$kernel_source") destinations=("$kernel_destination")
+}
+
+case_inherited_descriptors_are_migrated_and_stay_the_callers()
+{
+	gate=off
+	inherited_descriptors
+	judge_success 3000000
+	equal "send: held by" "$send_held_by" caller
+	equal "recv: held by" "$recv_held_by" caller
+}
+
+case_an_inherited_descriptor_behind_the_gate_is_refused()
+{
+	gate=on
+	pair_new 42 stream_bytes=3000000
+	kernel_destination=$destination
+	recv_launcher=("$top/build/vm/handover" "$destination" 9)
+	destinations=(vfio:fd=9)
+	start recv
+	finish recv 20
+	equal "recv: exit code" "$recv_code" 3
+	matches "recv: it says why" "$(cat recv.err)" 'gate|config-after-iter'
+	equal "the device was not touched" "$(status_of "$kernel_destination" state)" RUNNING
+}
