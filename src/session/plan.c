@@ -89,20 +89,21 @@ static uint32_t bearable_slots(const struct plan_side *side, unsigned devices)
 
 void plan_offer(const struct plan_side *side, struct message_offer *offer)
 {
-	bool rdma = side->transports & 1U << VFIOMIG_TRANSPORT_RDMA;
+	const uint8_t rdma_bit = 1U << VFIOMIG_TRANSPORT_RDMA;
 	uint32_t bearable = bearable_slots(side, side->devices);
+	/* A device that bears too few receives for all these devices is as good as none. */
+	bool rdma = side->transports & rdma_bit && bearable >= VFIOMIG_SLOTS_MIN;
 
-	*offer = (struct message_offer){ .devices = (uint16_t)side->devices,
-					 .lanes = (uint16_t)side->lanes,
-					 .slots = rdma && bearable < side->slots && bearable >= VFIOMIG_SLOTS_MIN
-							  ? bearable
-							  : side->slots,
-					 .slot_bytes = side->slot_bytes,
-					 .gate = (uint8_t)side->gate,
-					 .integrity = (uint8_t)side->integrity,
-					 .transports = side->transports,
-					 .arch = (uint8_t)side->arch,
-					 .gate_default = plan_gate_default() };
+	*offer =
+		(struct message_offer){ .devices = (uint16_t)side->devices,
+					.lanes = (uint16_t)side->lanes,
+					.slots = rdma && bearable < side->slots ? bearable : side->slots,
+					.slot_bytes = side->slot_bytes,
+					.gate = (uint8_t)side->gate,
+					.integrity = (uint8_t)side->integrity,
+					.transports = rdma ? side->transports : (uint8_t)(side->transports & ~rdma_bit),
+					.arch = (uint8_t)side->arch,
+					.gate_default = plan_gate_default() };
 }
 
 void plan_device(const struct plan_side *side, unsigned d, struct message_device *message)

@@ -188,6 +188,11 @@ static void receive_agreed(struct vfiomig_session *session, const uint8_t *body,
 		for (unsigned d = 0; d < plan.devices; d++)
 			session->core.device[d].gated = plan.gated >> d & 1;
 		pthread_mutex_unlock(&session->snapshot_lock);
+		if (plan.slots < session->side.slots || plan.slot_bytes < session->side.slot_bytes)
+			session_log_line(session, VFIOMIG_LOG_INFO,
+					 "%u slots of %llu bytes per device agreed, %u of %llu were asked for",
+					 plan.slots, (unsigned long long)plan.slot_bytes, session->side.slots,
+					 (unsigned long long)session->side.slot_bytes);
 	}
 	step_message(session, MESSAGE_AGREED);
 }

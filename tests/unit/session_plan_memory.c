@@ -97,6 +97,16 @@ Test(plan_memory, offers_no_more_slots_than_the_sources_own_rdma_device_bears)
 	cr_assert_eq(offer.slots, 16);
 }
 
+Test(plan_memory, does_not_offer_rdma_that_bears_too_few_receives_for_its_devices)
+{
+	start(2);
+	there.side.transports = RDMA | TCP;
+	there.side.receives_max = 7;
+	plan_offer(&there.side, &offer);
+	cr_assert_eq(offer.transports, TCP);
+	cr_assert_eq(offer.slots, 16);
+}
+
 Test(plan_memory, accepts_no_more_slots_than_it_offered_though_it_has_more)
 {
 	struct message_agreed answer;
