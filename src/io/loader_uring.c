@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loading by io_uring: a write that a driver sleeps in can be given up. One WRITE of contiguous pieces is in flight, which
- * measured within 3 % of bare write(2) (4 to 16 pieces of 64 KiB or 1 MiB at once, on a file and on a descriptor with
- * .write only); chains of linked writes came to 3-17 % below, worst for small pieces, and one WRITEV to 1-6 %. A WRITEV's
+ * measured within 2 % of bare write(2) for pieces of 1 MiB and within 8 % for 64 KiB (4 to 16 at once, on a file and on a
+ * descriptor with .write only); chains of linked writes came to 3-17 % below, worst for small pieces, and one WRITEV to 1-6 %. A WRITEV's
  * short count also hides the error of the segment after it.
  * The ring may write to the one registered file and cancel, no more: io_uring bypasses seccomp.
  */
