@@ -177,8 +177,10 @@ static void print(const struct throughput *bench)
 {
 	const struct throughput_options *options = bench->options;
 
-	printf("%" PRIu64 " bytes over TCP loopback, pieces of %zu bytes, %u lanes, %u rounds after %u warm-ups\n\n",
-	       options->bytes, options->library.slot_bytes, options->library.lanes, options->rounds, options->warmups);
+	printf("%" PRIu64 " bytes over TCP loopback, pieces of %zu bytes, %u lanes, %u slots, %u rounds after %u "
+	       "warm-ups\n\n",
+	       options->bytes, options->library.slot_bytes, options->library.lanes, options->library.slots,
+	       options->rounds, options->warmups);
 	printf("  %-26s %9s %9s %8s %17s %6s\n", "", "MEDIAN", "CPU s/GB", "RATIO", "QUARTILES", "AIM");
 	for (unsigned i = 0; i < VARIANTS; i++) {
 		const struct samples *ratio = &bench->ratio[i];
@@ -227,10 +229,11 @@ static int write_json(const struct throughput *bench)
 	for (unsigned i = 0; i < VARIANTS; i++)
 		if (options->runs[i])
 			json_array_append_new(variants, variant_object(bench, i));
-	object = json_pack("{ss ss ss sI sI si si si so}", "schema", "vfiomig-bench/1", "command", "throughput",
+	object = json_pack("{ss ss ss sI sI si si si si so}", "schema", "vfiomig-bench/1", "command", "throughput",
 			   "version", vfiomig_version(), "bytes", (json_int_t)options->bytes, "slot_bytes",
-			   (json_int_t)options->library.slot_bytes, "lanes", (int)options->library.lanes, "rounds",
-			   (int)options->rounds, "warmups", (int)options->warmups, "variants", variants);
+			   (json_int_t)options->library.slot_bytes, "lanes", (int)options->library.lanes, "slots",
+			   (int)options->library.slots, "rounds", (int)options->rounds, "warmups",
+			   (int)options->warmups, "variants", variants);
 	if (to_stdout)
 		rc = json_dumpf(object, stdout, JSON_INDENT(2)) || putchar('\n') < 0;
 	else

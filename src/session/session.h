@@ -149,7 +149,7 @@ struct vfiomig_session {
 	atomic_bool iterables_told, platform_told; /* each is said once */
 	struct session_log *log;		   /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;
-	unsigned log_lost;
+	unsigned log_lost; /* lines for which there was no room; told once there is */
 	uint64_t progress_ns;
 };
 
@@ -184,7 +184,7 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
 
-/* session_arrival.c: fabric thread. */
+/* session_arrival.c: whoever polls the lanes, with poll_lock held. */
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);
 /* Where an announced body may go: struct fabric_sink. */
 int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *place);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes over the lanes, on the fabric thread: from the lane to the flow, to core, or to the failure that it is. Every
+ * What comes over the lanes, on whichever thread polls them: from the lane to the flow, to core, or to the failure that it is. Every
  * field is judged on a copy; what changes in the slot afterwards has no effect.
  */
 #include <errno.h>

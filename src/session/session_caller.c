@@ -44,11 +44,16 @@ static bool take_line(struct vfiomig_session *session, struct session_log *line)
 	bool any;
 
 	pthread_mutex_lock(&session->snapshot_lock);
-	any = session->log_count > 0;
-	if (any) {
+	any = session->log_count > 0 || session->log_lost > 0;
+	if (session->log_count > 0) {
 		*line = session->log[session->log_head];
 		session->log_head = (session->log_head + 1) % LOG_LINES_MAX;
 		session->log_count--;
+	} else if (any) {
+		line->level = VFIOMIG_LOG_WARNING;
+		snprintf(line->text, sizeof(line->text), "%u more log lines came faster than they were dispatched",
+			 session->log_lost);
+		session->log_lost = 0;
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return any;

@@ -4,8 +4,8 @@
  * for tests). Setting up may wait (on the fabric thread, ended by cancel_fd and by deadlines of our own); from then on
  * nothing waits and nothing is allocated, and no fabric has hidden threads.
  *
- * Threads: everything is called by the session's fabric thread, except post and send, which any thread may call, also
- * several at once for one lane, and adopt, which the control thread calls.
+ * Threads: everything is called by one thread at a time, except post and send, which any thread may call, also several at
+ * once for one lane, and adopt, which the control thread calls.
  */
 #ifndef TRANSPORT_FABRIC_H
 #define TRANSPORT_FABRIC_H
@@ -132,7 +132,7 @@ struct fabric_ops {
 
 	/*
 	 * A message without body (credit, control); a later credit of a device replaces one that waits. 1: it is out
-	 * already; 0: the fabric thread must look after it, as with post; -EPIPE.
+	 * already; 0: pollfds must be passed again, as with post; -EPIPE.
 	 */
 	int (*send)(struct fabric *fabric, unsigned lane, uint32_t immediate);
 
