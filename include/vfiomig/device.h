@@ -6,6 +6,7 @@
 #ifndef VFIOMIG_DEVICE_H
 #define VFIOMIG_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -66,6 +67,16 @@ struct vfiomig_device_info {
 	uint8_t config[VFIOMIG_CONFIG_BYTES_MAX];
 };
 
+/* How much a device still has to give, by its own estimate: never memory or loops are sized by it. */
+struct vfiomig_pending {
+	bool precopy_known;	/* the device is in PRE_COPY and has answered */
+	uint64_t initial_bytes; /* of the first full state, still to be read (GET_PRECOPY_INFO) */
+	uint64_t dirty_bytes;	/* that the device has changed since (GET_PRECOPY_INFO) */
+	bool initial_again;	/* a new first full state came up: initial_bytes grew again */
+	bool stop_copy_known;
+	uint64_t stop_copy_bytes; /* that STOP_COPY would give if it began now (MIG_DATA_SIZE) */
+};
+
 /*
  * The operations of a device. After _start, all of them are called by one thread only, the device's own, and may block;
  * describe is called before that by the caller of vfiomig_device_wrap.
@@ -115,6 +126,12 @@ struct vfiomig_device_ops {
 	/* Back to RUNNING with its power-on state, from any state. */
 	int (*reset)(void *dev, struct vfiomig_error *err);
 
+	/*
+	 * What is still to be read, in any state but ERROR. Fills @pending (zeroed before) as far as the device knows; 0 also if
+	 * it knows nothing. A negative errno is a failure of the device. NULL: it never knows.
+	 */
+	int (*pending)(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err);
+
 	/* Release everything. The session never calls this; vfiomig_device_close does. NULL: nothing to release. */
 	void (*close)(void *dev);
 };
@@ -126,10 +143,12 @@ struct vfiomig_device;
  *   vfio:0000:01:00.2 | vfio:UUID | vfio:/sys/...   a kernel device, by PCI address, mdev UUID or sysfs path
  *   vfio:fd=N                                       a device descriptor that the caller inherited; stays open after close
  *   sim:bytes=N,seed=N,...                          a simulated device
+ *   file:PATH                                       a recorded stream: a source only, that gives what was recorded
  * Options follow after commas; every device has name=WORD (how the two sides' devices are matched) and gate=auto|on|off.
  * On success *@out is the caller's to close. On failure nothing is left open and the call returns
  *   -EINVAL  the spec cannot be read (VFIOMIG_USAGE)
  *   -ENODEV  no such device, -EBUSY it is in use, -ENOTSUP it cannot migrate (all VFIOMIG_PREFLIGHT)
+ *   -EBADMSG a recording that is truncated or altered, and at which offset (VFIOMIG_PREFLIGHT)
  */
 int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vfiomig_error *err);
 

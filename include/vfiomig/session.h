@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vfiomig/budget.h>
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
 
@@ -29,12 +30,17 @@ enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
 enum vfiomig_transport { VFIOMIG_TRANSPORT_AUTO = 0, VFIOMIG_TRANSPORT_RDMA = 1, VFIOMIG_TRANSPORT_TCP = 2 };
 enum vfiomig_loader { VFIOMIG_LOADER_AUTO = 0, VFIOMIG_LOADER_URING = 1, VFIOMIG_LOADER_WRITE = 2 };
 enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 1 };
+enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
 enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG_INFO, VFIOMIG_LOG_DEBUG };
 
 /* Flags of struct vfiomig_options. */
 enum {
 	VFIOMIG_NO_PLATFORM = 1,     /* there is no VMM: iterables are done and the platform is ready from the start */
 	VFIOMIG_EXTERNAL_COMMIT = 2, /* reserved: refused with -ENOTSUP in this version */
+	VFIOMIG_SERIAL_STATES =
+		4,	   /* one device after another, as a measure of what parallel states gain; each side its own */
+	VFIOMIG_PROBE = 8, /* source: end before anything is stopped, with an estimate; both sides end without error */
+	VFIOMIG_EXTERNAL_SWITCHOVER = 16, /* source: PRE_COPY goes on until vfiomig_session_switchover */
 };
 
 struct vfiomig_session;
@@ -56,6 +62,11 @@ struct vfiomig_options {
 	size_t slot_bytes;	  /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
 	unsigned peer_timeout_ms; /* silence after which the peer counts as dead; 0: 1000 */
 	unsigned flags;
+	enum vfiomig_precopy precopy;	  /* source; auto: devices that offer it; on: refused if one does not */
+	uint64_t precopy_bytes_per_s_max; /* source: of PRE_COPY, all devices together; 0: no limit */
+	unsigned downtime_limit_ms; /* source: refuse the switchover, or abort before the commit, beyond it; 0: none */
+	const char *
+		record; /* source: instead of a peer, the file to record into (devices > 1: PATH.NAME or PATH.NUMBER); copied */
 	void *context; /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
@@ -71,6 +82,7 @@ struct vfiomig_device_stats {
 	enum vfiomig_state state; /* as last reported by the device's own thread */
 	bool gate;		  /* this device's config load is gated */
 	unsigned order;		  /* 1 for the first device of this side whose stream was complete, ...; 0: not yet */
+	uint64_t precopy_bytes;	  /* of the bytes: before the stop */
 	uint64_t slot_wait_us; /* source: the reader waited for a free slot; destination: the loader waited for data */
 };
 
@@ -97,7 +109,7 @@ struct vfiomig_stats {
 struct vfiomig_result {
 	struct vfiomig_error error; /* code VFIOMIG_OK and an empty text on success */
 	char source_state[16];	    /* "running", "stopped", "retired", "stuck", "unknown" */
-	char destination_state[16]; /* "running", "reset", "untouched", "degraded", "unknown" */
+	char destination_state[16]; /* "running", "reset", "untouched", "degraded", "recorded", "unknown" */
 };
 
 /*
@@ -132,6 +144,21 @@ enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vf
 
 /* End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too. */
 void vfiomig_session_cancel(struct vfiomig_session *session);
+
+/*
+ * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it. -EAGAIN: none
+ * was made yet, or it is the destination; -EINVAL: estimate->size is not known.
+ */
+int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_estimate *estimate);
+
+/*
+ * Where the time went, after the end. -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is not
+ * known.
+ */
+int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget);
+
+/* Source with VFIOMIG_EXTERNAL_SWITCHOVER: stop now, as soon as the initial bytes are loaded. Any thread, once. */
+void vfiomig_session_switchover(struct vfiomig_session *session);
 
 /* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
 void vfiomig_session_iterables_done(struct vfiomig_session *session);

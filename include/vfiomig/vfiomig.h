@@ -3,6 +3,7 @@
 #ifndef VFIOMIG_H
 #define VFIOMIG_H
 
+#include <vfiomig/budget.h>
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
 #include <vfiomig/host.h>
