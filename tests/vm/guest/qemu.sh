@@ -2,7 +2,7 @@
 # Sourced in the guest. QEMU's own migration of the devices in "sources" and "destinations": two QEMUs, no code running in
 # their guests, made from the packages that tools/vm shares.
 peer_root=/var/tmp/peer
-qemu_limit=120	# seconds
+qemu_limit=300	# seconds
 
 peer_up()
 {
