@@ -85,6 +85,7 @@ struct session_device {
 	struct budget_call call[REQUEST_COUNT];	      /* the thread's, until its answer is posted */
 	struct stream_counts counts;		      /* of the stream so far, PRE_COPY included; the thread's */
 	struct reader reader;			      /* source; the thread's */
+	size_t packet_bytes;   /* source: how much is read into a slot; the thread's */
 	uint64_t slot_wait_us;			      /* source: before the packet that is being made; the thread's */
 	bool precopy_done;			      /* source: the reader reads since PRE_COPY; the thread's */
 	uint64_t first_packet_ns;		      /* source: when the first of STOP_COPY was full */

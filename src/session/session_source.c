@@ -10,6 +10,22 @@
 #include "base/error.h"
 #include "session/session.h"
 
+/*
+ * A state that fits a slot or two would be read whole before its first byte travels: it goes in a few smaller packets, so that
+ * wire and load begin meanwhile. What is tiny stays whole: such devices may mishandle a split.
+ */
+enum { PIECES = 4, WHOLE_BYTES_MAX = 65536 };
+
+static size_t packet_bytes(const struct session_device *device, uint64_t left_bytes)
+{
+	size_t slot_bytes = device->session->plan.slot_bytes;
+	uint64_t piece = (left_bytes / PIECES + WHOLE_BYTES_MAX - 1) / WHOLE_BYTES_MAX * WHOLE_BYTES_MAX;
+
+	if (left_bytes <= WHOLE_BYTES_MAX || piece > slot_bytes)
+		return slot_bytes;
+	return piece;
+}
+
 /* A slot to fill, waiting for one if need be. */
 static int take_slot(struct session_device *device, unsigned *slot, uint64_t *index)
 {
@@ -96,8 +112,8 @@ int session_read_packet(struct session_device *device, uint32_t flags, enum read
 	if (rc)
 		return read_error(device, flags, rc, err);
 	began_ns = clock_now_ns();
-	rc = reader_fill(&device->reader, arena_payload(&session->arena, device->number, slot),
-			 session->plan.slot_bytes, &got, stop);
+	rc = reader_fill(&device->reader, arena_payload(&session->arena, device->number, slot), device->packet_bytes,
+			 &got, stop);
 	if (rc)
 		return read_error(device, flags, rc, err);
 	if (*stop == READER_NOTHING && flags & PACKET_STOP_COPY)
@@ -137,6 +153,19 @@ void session_begin_reading(struct session_device *device)
 	device->reader = (struct reader){ .fd = ops->data_fd(device->device->impl),
 					  .cancel_fd = device->session->stop_fd,
 					  .explain = { ops->explain, device->device->impl } };
+	device->packet_bytes = device->session->plan.slot_bytes;
+}
+
+/* By the device's own estimate, which decides nothing but the size of packets. */
+static uint64_t left_bytes(struct session_device *device)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	struct vfiomig_pending pending = { 0 };
+	struct vfiomig_error ignored = { 0 };
+
+	if (ops->pending && !ops->pending(device->device->impl, &pending, &ignored) && pending.stop_copy_known)
+		return pending.stop_copy_bytes;
+	return device->precopy_done ? 0 : device->device->info.expected_bytes;
 }
 
 int session_read_stream(struct session_device *device, struct vfiomig_error *err)
@@ -146,6 +175,7 @@ int session_read_stream(struct session_device *device, struct vfiomig_error *err
 	/* After PRE_COPY the same data_fd goes on, and with it the numbering. */
 	if (!device->precopy_done)
 		session_begin_reading(device);
+	device->packet_bytes = packet_bytes(device, left_bytes(device));
 	while (stop == READER_FULL) {
 		int rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);
 
