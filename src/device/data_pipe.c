@@ -205,6 +205,7 @@ void data_pipe_close(struct data_pipe *pipe)
 	close_fd(&pipe->finish_fd);
 	pipe->use = DATA_PIPE_IDLE;
 	pipe->end = DATA_PIPE_OPEN;
+	pipe->bytes = 0;
 }
 
 void data_pipe_fini(struct data_pipe *pipe)

@@ -51,17 +51,6 @@ Test(sim_precopy, goes_on_where_its_reader_stood_when_pre_copy_was_left)
 	migrate_with_precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000,read-chunk=8K", 0, 123457);
 }
 
-static struct vfiomig_pending pending(struct vfiomig_device *device)
-{
-	struct vfiomig_pending pending = { 0 };
-	struct vfiomig_error err = { 0 };
-
-	cr_assert_eq(device->ops->pending(device->impl, &pending, &err), 0, "%s", err.text);
-	cr_assert(pending.stop_copy_known);
-	cr_assert_not(pending.initial_again);
-	return pending;
-}
-
 /* Read @bytes, and no byte more. */
 static void take(struct vfiomig_device *device, size_t bytes)
 {
@@ -82,9 +71,10 @@ static void nothing_now(struct vfiomig_device *device)
 
 static void left(struct vfiomig_device *device, uint64_t initial, uint64_t dirty, uint64_t stop_copy)
 {
-	struct vfiomig_pending now = pending(device);
+	struct vfiomig_pending now = drive_pending(device);
 
-	cr_assert(now.precopy_known);
+	cr_assert(now.precopy_known && now.stop_copy_known);
+	cr_assert_not(now.initial_again);
 	cr_assert_eq(now.initial_bytes, initial, "initial %lu", (unsigned long)now.initial_bytes);
 	cr_assert_eq(now.dirty_bytes, dirty, "dirty %lu", (unsigned long)now.dirty_bytes);
 	cr_assert_eq(now.stop_copy_bytes, stop_copy, "stop copy %lu", (unsigned long)now.stop_copy_bytes);
@@ -122,19 +112,19 @@ Test(sim_precopy, tells_what_is_left_of_first_and_of_dirty_state)
 Test(sim_precopy, knows_the_whole_stream_before_and_what_is_left_of_it_after)
 {
 	struct vfiomig_device *device = drive_open(SIM ",precopy-bytes=600000");
-	struct vfiomig_pending now = pending(device);
+	struct vfiomig_pending now = drive_pending(device);
 
 	cr_assert_not(now.precopy_known);
 	cr_assert_eq(now.stop_copy_bytes, BYTES);
 	drive_to(device, VFIOMIG_STATE_STOP_COPY);
 	take(device, 3);
-	now = pending(device);
+	now = drive_pending(device);
 	cr_assert_not(now.precopy_known);
 	cr_assert_eq(now.stop_copy_bytes, BYTES - 3);
 	drive_to(device, VFIOMIG_STATE_STOP);
-	cr_assert_eq(pending(device).stop_copy_bytes, BYTES);
+	cr_assert_eq(drive_pending(device).stop_copy_bytes, BYTES);
 	drive_to(device, VFIOMIG_STATE_RESUMING);
-	cr_assert_eq(pending(device).stop_copy_bytes, BYTES);
+	cr_assert_eq(drive_pending(device).stop_copy_bytes, BYTES);
 	vfiomig_device_close(device);
 }
 
@@ -178,7 +168,7 @@ Test(sim_precopy, gives_what_becomes_dirty_on_the_same_descriptor)
 	drive_to(device, VFIOMIG_STATE_PRE_COPY);
 	fd = device->ops->data_fd(device->impl);
 	while (got < 600000) {
-		struct vfiomig_pending now = pending(device);
+		struct vfiomig_pending now = drive_pending(device);
 
 		cr_assert_eq(now.initial_bytes, 0);
 		cr_assert_eq(now.stop_copy_bytes, BYTES - got);
@@ -205,7 +195,7 @@ Test(sim_precopy, can_be_given_up_and_begun_anew)
 		drive_to(device, round ? VFIOMIG_STATE_PRE_COPY_P2P : VFIOMIG_STATE_PRE_COPY);
 		drive_to(device, VFIOMIG_STATE_RUNNING);
 		cr_assert_eq(device->ops->data_fd(device->impl), -1);
-		cr_assert_eq(pending(device).stop_copy_bytes, BYTES);
+		cr_assert_eq(drive_pending(device).stop_copy_bytes, BYTES);
 	}
 	vfiomig_device_close(device);
 }

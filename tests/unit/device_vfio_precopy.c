@@ -77,15 +77,6 @@ Test(vfio_precopy, keeps_its_descriptor_up_to_stop_copy_and_closes_it_on_the_way
 	vfiomig_device_close(device);
 }
 
-static struct vfiomig_pending pending(struct vfiomig_device *device)
-{
-	struct vfiomig_pending pending = { 0 };
-	struct vfiomig_error err = { 0 };
-
-	cr_assert_eq(device->ops->pending(device->impl, &pending, &err), 0, "%s", err.text);
-	return pending;
-}
-
 Test(vfio_precopy, tells_what_is_still_to_be_read)
 {
 	struct vfiomig_device *device = open_in(VFIOMIG_STATE_PRE_COPY);
@@ -93,16 +84,16 @@ Test(vfio_precopy, tells_what_is_still_to_be_read)
 
 	kernel.initial_bytes = 4000;
 	kernel.dirty_bytes = UINT64_MAX; /* garbage, but the device's own */
-	left = pending(device);
+	left = drive_pending(device);
 	cr_assert(left.precopy_known && left.stop_copy_known);
 	cr_assert_eq(left.initial_bytes, 4000);
 	cr_assert_eq(left.dirty_bytes, UINT64_MAX);
 	cr_assert_eq(left.stop_copy_bytes, 12345);
 	cr_assert_not(left.initial_again);
 	drive_to(device, VFIOMIG_STATE_PRE_COPY_P2P);
-	cr_assert(pending(device).precopy_known);
+	cr_assert(drive_pending(device).precopy_known);
 	drive_to(device, VFIOMIG_STATE_STOP_COPY);
-	left = pending(device);
+	left = drive_pending(device);
 	cr_assert_not(left.precopy_known);
 	cr_assert_eq(left.stop_copy_bytes, 12345);
 	vfiomig_device_close(device);
@@ -115,13 +106,13 @@ Test(vfio_precopy, hears_of_a_new_first_state_where_the_device_can_tell)
 	kernel.has_precopy_flags = true;
 	device = open_in(VFIOMIG_STATE_PRE_COPY);
 	cr_assert(kernel.asked_for_precopy_flags);
-	cr_assert_not(pending(device).initial_again);
+	cr_assert_not(drive_pending(device).initial_again);
 	kernel.precopy_flags = 1;
 	kernel.initial_bytes = 9000;
-	cr_assert(pending(device).initial_again);
-	cr_assert_eq(pending(device).initial_bytes, 9000);
+	cr_assert(drive_pending(device).initial_again);
+	cr_assert_eq(drive_pending(device).initial_bytes, 9000);
 	kernel.precopy_flags = 2; /* of another kernel to come */
-	cr_assert_not(pending(device).initial_again);
+	cr_assert_not(drive_pending(device).initial_again);
 	vfiomig_device_close(device);
 }
 
@@ -130,8 +121,8 @@ Test(vfio_precopy, believes_no_flags_of_a_device_that_does_not_offer_them)
 	struct vfiomig_device *device = open_in(VFIOMIG_STATE_PRE_COPY);
 
 	kernel.precopy_flags = 1;
-	cr_assert(pending(device).precopy_known);
-	cr_assert_not(pending(device).initial_again);
+	cr_assert(drive_pending(device).precopy_known);
+	cr_assert_not(drive_pending(device).initial_again);
 	vfiomig_device_close(device);
 }
 
@@ -143,7 +134,7 @@ Test(vfio_precopy, does_not_ask_a_device_without_it)
 	kernel.flags = VFIOMIG_MIGRATION_STOP_COPY;
 	device = open_in(VFIOMIG_STATE_STOP_COPY);
 	cr_assert_not(kernel.asked_for_precopy_flags);
-	cr_assert_not(pending(device).precopy_known);
+	cr_assert_not(drive_pending(device).precopy_known);
 	vfiomig_device_close(device);
 }
 
@@ -154,7 +145,7 @@ Test(vfio_precopy, knows_nothing_where_the_kernel_cannot_tell)
 
 	kernel.precopy_errno = ENOTTY;
 	kernel.data_size_errno = ENOTTY;
-	left = pending(device);
+	left = drive_pending(device);
 	cr_assert_not(left.precopy_known);
 	cr_assert_not(left.stop_copy_known);
 	vfiomig_device_close(device);
