@@ -33,6 +33,10 @@ static int take_slot(struct session_device *device, unsigned *slot, uint64_t *in
 	uint64_t began_ns = 0;
 
 	device->slot_wait_us = 0;
+	*slot = 0;
+	*index = device->counts.packets;
+	if (session->record)
+		return 0; /* what is in it is in the file before it is taken again */
 	for (;;) {
 		bool taken;
 		int rc;
@@ -58,8 +62,8 @@ static uint32_t narrow(uint64_t us)
 }
 
 /* @began_ns: when it began to be filled. The checksum counts as reading: it is what the reader's thread does meanwhile. */
-static void send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
-			uint64_t began_ns)
+static int send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
+		       uint64_t began_ns, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
 	void *payload = arena_payload(&session->arena, device->number, slot);
@@ -82,10 +86,13 @@ static void send_packet(struct session_device *device, unsigned slot, uint64_t i
 		device->first_packet_ns = header.ready_ns;
 	if (!atomic_load_explicit(&session->first_packet_ns, memory_order_relaxed))
 		atomic_store_explicit(&session->first_packet_ns, header.ready_ns, memory_order_relaxed);
+	if (session->record)
+		return session_record_put(device, &header, payload, err);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_filled(&session->flow, device->number, bytes, flags & PACKET_CONFIG_STATE, &actions);
 	pthread_mutex_unlock(&session->flow_lock);
 	session_perform(session, &actions);
+	return 0;
 }
 
 static int read_error(struct session_device *device, uint32_t flags, int rc, struct vfiomig_error *err)
@@ -118,9 +125,7 @@ int session_read_packet(struct session_device *device, uint32_t flags, enum read
 		return read_error(device, flags, rc, err);
 	if (*stop == READER_NOTHING && flags & PACKET_STOP_COPY)
 		return read_error(device, flags, -ENOMSG, err); /* legal in PRE_COPY only */
-	if (got > 0)
-		send_packet(device, slot, index, (uint32_t)got, flags, began_ns);
-	return 0;
+	return got > 0 ? send_packet(device, slot, index, (uint32_t)got, flags, began_ns, err) : 0;
 }
 
 static int send_config(struct session_device *device, struct vfiomig_error *err)
@@ -142,8 +147,7 @@ static int send_config(struct session_device *device, struct vfiomig_error *err)
 	if (bytes < 0)
 		return session_device_error(device, REQUEST_READ, &cause, (int)-bytes, err);
 	device->counts.config_bytes = (uint64_t)bytes;
-	send_packet(device, slot, index, (uint32_t)bytes, flags, began_ns);
-	return 0;
+	return send_packet(device, slot, index, (uint32_t)bytes, flags, began_ns, err);
 }
 
 void session_begin_reading(struct session_device *device)

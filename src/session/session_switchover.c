@@ -101,7 +101,7 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		if (!session->core.device[d].precopy)
 			continue;
 		view = look(session, d);
-		if (!view.initial_read || credit_of(session, d) < view.initial_packets)
+		if (!view.initial_read || (!session->record && credit_of(session, d) < view.initial_packets))
 			return false;
 		all_dry &= view.dry;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
