@@ -175,7 +175,7 @@ static void take_control(struct vfiomig_session *session, int fd)
 
 static void take_guests(struct vfiomig_session *session)
 {
-	bool lanes = session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
+	bool lanes = session->accept && session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
 	struct control_guest guest;
 
 	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {
