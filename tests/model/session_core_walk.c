@@ -151,6 +151,17 @@ static void expand(struct walk *walk, const struct state *from, const struct sou
 	remember(walk, &to);
 }
 
+/* A recording has no peer: what that would say and do, the own shell does without fail. */
+static bool recorder_answer(const struct state *at, const struct core *core, struct core_event *event)
+{
+	if (at->witness.purpose != CORE_RECORD)
+		return false;
+	*event = (struct core_event){ .kind = CORE_FACT, .fact = FACT_SWITCHOVER_DUE };
+	if (core->phase == PHASE_DRAIN)
+		*event = (struct core_event){ .kind = CORE_MESSAGE, .message = MESSAGE_PREPARED };
+	return core->phase == PHASE_DRAIN || (core->phase == PHASE_PRECOPY && !(core->facts & FACT_SWITCHOVER_DUE));
+}
+
 /* What is outstanding is answered (well, or with failures), then nothing comes any more: does it end? */
 static bool settles(const struct walk *walk, const struct state *from, bool well)
 {
@@ -169,6 +180,7 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 			any = answer(&at, n, &event);
 		for (unsigned n = 0; n < WITNESS_DEVICES && !any; n++)
 			any = device_answer(&at, 2 * n + !well, &event);
+		any = any || recorder_answer(&at, &core, &event);
 		if (!any)
 			event = (struct core_event){ .kind = CORE_TICK };
 		if (!any && core.phase == PHASE_CONNECT && !at.witness.source)
