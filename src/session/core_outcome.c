@@ -89,7 +89,10 @@ void core_restore_failed(struct core *core, const struct vfiomig_error *error)
 		snprintf(both.name, sizeof(both.name), "source-stuck");
 	}
 	memcpy(both.text, error->text, sizeof(both.text));
-	error_prefix(&both, "%.200s; then the way back failed too: ", core->outcome.text);
+	if (core->outcome.code == VFIOMIG_OK) /* a probe, or a recording */
+		error_prefix(&both, "the way back failed: ");
+	else
+		error_prefix(&both, "%.200s; then the way back failed too: ", core->outcome.text);
 	core->outcome = both;
 }
 

@@ -160,7 +160,7 @@ struct vfiomig_session {
 	unsigned spans_here;
 	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
 	uint64_t least_bytes, least_ns; /* the least that PRE_COPY had left, and since when */
-	uint64_t complete_ns; /* when PRE_COPY had given all that it can */
+	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
 	bool due_told;
 	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */
 	struct telemetry_clock switchover; /* destination: under snapshot_lock */
