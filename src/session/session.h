@@ -160,7 +160,7 @@ struct vfiomig_session {
 	unsigned spans_here;
 	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
 	uint64_t least_bytes, least_ns; /* the least that PRE_COPY had left, and since when */
-	uint64_t complete_ns; /* when PRE_COPY had given all that it can */
+	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
 	bool due_told;
 	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */
 	struct telemetry_clock switchover; /* destination: under snapshot_lock */
@@ -266,6 +266,8 @@ void session_quit_device(struct session_device *device);
 int session_device_wait(struct session_device *device);
 int session_set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
 		      struct vfiomig_error *err);
+/* What it is called: its name, or its spec. */
+const char *session_device_label(const struct session_device *device);
 /* A device's own call failed: "device 'a' (source): read of its state failed at byte 7: ..." */
 int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
 			 int errnum, struct vfiomig_error *err);
