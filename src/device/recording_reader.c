@@ -48,7 +48,7 @@ static int open_file(struct recording *recording, struct vfiomig_error *err)
 
 	recording->fd = open(recording->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang */
 	if (recording->fd < 0 || fstat(recording->fd, &is))
-		return error_set(err, VFIOMIG_PREFLIGHT, errno, "recording-read",
+		return error_set(err, VFIOMIG_PREFLIGHT, errno == ENOENT ? ENODEV : errno, "recording-read",
 				 "the recording %.200s cannot be opened: %s", recording->path, strerror(errno));
 	if (!S_ISREG(is.st_mode))
 		return error_set(err, VFIOMIG_PREFLIGHT, S_ISDIR(is.st_mode) ? EISDIR : ENOTSUP, "recording-read",

@@ -19,7 +19,7 @@ struct recording {
 
 /*
  * Open @path and read its header. All errors are VFIOMIG_PREFLIGHT, and nothing is left open then:
- *   -ENOENT, -EACCES and others of open(2); -EISDIR, -ENOTSUP: it is no file
+ *   -ENODEV           there is none; -EACCES and others of open(2); -EISDIR, -ENOTSUP: it is no regular file
  *   -EPROTONOSUPPORT  a version to come
  *   -EBADMSG          "recording-damaged": not what was written, and at which offset it goes wrong
  */

@@ -266,6 +266,8 @@ void session_quit_device(struct session_device *device);
 int session_device_wait(struct session_device *device);
 int session_set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
 		      struct vfiomig_error *err);
+/* What it is called: its name, or its spec. */
+const char *session_device_label(const struct session_device *device);
 /* A device's own call failed: "device 'a' (source): read of its state failed at byte 7: ..." */
 int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
 			 int errnum, struct vfiomig_error *err);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 /*
@@ -86,6 +87,10 @@ static int send_packet(struct session_device *device, unsigned slot, uint64_t in
 		device->first_packet_ns = header.ready_ns;
 	if (!atomic_load_explicit(&session->first_packet_ns, memory_order_relaxed))
 		atomic_store_explicit(&session->first_packet_ns, header.ready_ns, memory_order_relaxed);
+	if (flags & PACKET_CONFIG_STATE)
+		PROBE1(vfio_save_device_config_state, session_device_label(device));
+	else
+		PROBE2(vfio_save_block, session_device_label(device), bytes);
 	if (session->record)
 		return session_record_put(device, &header, payload, err);
 	pthread_mutex_lock(&session->flow_lock);
@@ -175,16 +180,16 @@ static uint64_t left_bytes(struct session_device *device)
 int session_read_stream(struct session_device *device, struct vfiomig_error *err)
 {
 	enum reader_stop stop = READER_FULL;
+	int rc = 0;
 
 	/* After PRE_COPY the same data_fd goes on, and with it the numbering. */
 	if (!device->precopy_done)
 		session_begin_reading(device);
 	device->packet_bytes = packet_bytes(device, left_bytes(device));
-	while (stop == READER_FULL) {
-		int rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);
-
-		if (rc)
-			return rc;
-	}
-	return send_config(device, err);
+	PROBE1(vfio_save_complete_precopy_start, session_device_label(device));
+	while (!rc && stop == READER_FULL)
+		rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);
+	rc = rc ? rc : send_config(device, err);
+	PROBE2(vfio_save_complete_precopy, session_device_label(device), rc);
+	return rc;
 }

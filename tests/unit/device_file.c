@@ -227,7 +227,7 @@ Test(file, is_refused_if_it_is_damaged_or_no_recording)
 	recording_make(1, 1, PACKET);
 	refused("file:", -EINVAL, VFIOMIG_USAGE, "device-spec");
 	refused(spec(",bytes=1"), -EINVAL, VFIOMIG_USAGE, "device-spec");
-	refused("file:/nowhere", -ENOENT, VFIOMIG_PREFLIGHT, "recording-read");
+	refused("file:/nowhere", -ENODEV, VFIOMIG_PREFLIGHT, "recording-read");
 	refused("file:/dev/zero", -ENOTSUP, VFIOMIG_PREFLIGHT, "recording-read");
 	refused("file:/proc/self/exe", -EBADMSG, VFIOMIG_PREFLIGHT, "recording-damaged");
 	recording_poke(RECORDING_HEADER_BYTES + RECORDING_HEAD_BYTES + PACKET + 1000, 0);
