@@ -6,6 +6,11 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -47,24 +52,28 @@ void account_take(struct account *account, const struct account_packet *packet)
 	if (!account->wire_begin_ns)
 		account->wire_begin_ns = later(packet->ready_ns, account->begin_ns);
 	account->wire_end_ns = later(account->wire_end_ns, packet->arrived_ns);
+	if (packet->arrived_ns < account->ordered_ns) {
+		account->reorder_ns += less(account->ordered_ns, later(packet->arrived_ns, account->reorder_until_ns));
+		account->reorder_until_ns = account->ordered_ns;
+	}
 	account->ordered_ns = later(account->ordered_ns, packet->arrived_ns);
-	account->reorder_ns += less(account->ordered_ns, later(packet->arrived_ns, account->reorder_until_ns));
-	account->reorder_until_ns = later(account->reorder_until_ns, account->ordered_ns);
 }
 
 /*
  * Backwards from the load: awake since its begin, there since its arrival, under way since ready, being read for read_ns before
- * that, and before that the reader had waited for a slot. What is earlier still, the reader spent on packets before it.
+ * that, and before that the reader had waited for a slot. What is earlier still, the reader spent on packets before it. Clocks that
+ * do not agree may put any of these after the next one: it is cut there, so that no time is given away before it has passed.
  */
 void account_load(struct account *account, const struct account_packet *first, uint64_t load_begin_ns,
 		  uint64_t load_end_ns)
 {
-	uint64_t read_begin_ns = less(first->ready_ns, first->read_ns);
-	uint64_t arrived_ns = first->arrived_ns < load_begin_ns ? first->arrived_ns : load_begin_ns;
-	uint64_t ready_ns = first->ready_ns < arrived_ns ? first->ready_ns : arrived_ns;
+	uint64_t arrived_ns = earlier(first->arrived_ns, load_begin_ns);
+	uint64_t ready_ns = earlier(first->ready_ns, arrived_ns);
+	uint64_t read_begin_ns = earlier(less(first->ready_ns, first->read_ns), ready_ns);
+	uint64_t wait_begin_ns = earlier(less(less(first->ready_ns, first->read_ns), first->wait_ns), ready_ns);
 
-	give(account, less(read_begin_ns, first->wait_ns), &account->read_ns);
-	give(account, read_begin_ns < ready_ns ? read_begin_ns : ready_ns, &account->wait_ns);
+	give(account, wait_begin_ns, &account->read_ns);
+	give(account, read_begin_ns, &account->wait_ns);
 	give(account, ready_ns, &account->read_ns);
 	give(account, arrived_ns, &account->wire_ns);
 	give(account, load_begin_ns, &account->hand_over_ns);
