@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/budget.h"
 
+/* A peer may say any time at all: beyond this nothing is placed, so that no sum of a few overflows. */
+#define FAR_NS (INT64_C(1) << 58)
+
+static int64_t place(uint64_t since_stop_ns)
+{
+	int64_t at_ns = (int64_t)since_stop_ns;
+
+	return at_ns > FAR_NS ? FAR_NS : at_ns < -FAR_NS ? -FAR_NS : at_ns;
+}
+
+static int64_t length_of(uint64_t ns)
+{
+	return ns < (uint64_t)FAR_NS ? (int64_t)ns : FAR_NS;
+}
+
 /* @at_ns of the source's clock, from the stop on. */
 static int64_t here(const struct budget_facts *facts, uint64_t at_ns)
 {
-	return (int64_t)(at_ns - facts->stop_ns);
+	return place(at_ns - facts->stop_ns);
 }
 
 /* @at_ns of the destination's. */
 static int64_t there(const struct budget_facts *facts, uint64_t at_ns)
 {
-	return (int64_t)(at_ns - facts->stop_ns) - facts->clocks.offset_ns;
+	return place(at_ns - facts->stop_ns - (uint64_t)facts->clocks.offset_ns);
 }
 
 static void set(struct vfiomig_span_time *span, int64_t begin_ns, int64_t end_ns, uint64_t busy_ns)
@@ -111,19 +126,26 @@ struct path {
 	int64_t at_ns;
 };
 
+static void note_misfit(struct vfiomig_budget *budget, int64_t ns)
+{
+	if ((uint64_t)ns > budget->clock_misfit_ns)
+		budget->clock_misfit_ns = (uint64_t)ns;
+}
+
+/* Nothing ends before what came before it, and nothing after DONE was heard. */
 static void go_to(struct path *path, enum vfiomig_span span, int64_t end_ns)
 {
 	struct vfiomig_budget *budget = path->budget;
 	struct vfiomig_path_piece *piece = &budget->path[budget->path_pieces];
+	int64_t last_ns = (int64_t)budget->downtime_ns;
 
-	if (end_ns < path->at_ns) {
-		uint64_t back_ns = (uint64_t)(path->at_ns - end_ns);
-
-		if (back_ns > budget->clock_misfit_ns)
-			budget->clock_misfit_ns = back_ns;
-		return;
+	if (end_ns > last_ns) {
+		note_misfit(budget, end_ns - last_ns);
+		end_ns = last_ns;
 	}
-	if (end_ns == path->at_ns)
+	if (end_ns < path->at_ns)
+		note_misfit(budget, path->at_ns - end_ns);
+	if (end_ns <= path->at_ns)
 		return;
 	*piece = (struct vfiomig_path_piece){ span, (uint64_t)path->at_ns, (uint64_t)end_ns };
 	budget->path_pieces++;
@@ -156,10 +178,10 @@ static void go_streaming(struct path *path, const struct telemetry_spans *from,
 	int64_t others_ns = 0;
 
 	for (unsigned i = 0; i < 4; i++)
-		others_ns += (int64_t)shares[i].ns;
+		others_ns += length_of(shares[i].ns);
 	go_to(path, VFIOMIG_SPAN_READ, length_ns > others_ns ? end_ns - others_ns : path->at_ns);
 	for (unsigned i = 0; i < 4; i++) {
-		int64_t to_ns = path->at_ns + (int64_t)shares[i].ns;
+		int64_t to_ns = path->at_ns + length_of(shares[i].ns);
 
 		go_to(path, shares[i].span, to_ns < end_ns ? to_ns : end_ns);
 	}
