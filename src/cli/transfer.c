@@ -14,6 +14,7 @@ enum {
 	KEY_SLOTS,
 	KEY_SLOT_BYTES,
 	KEY_PEER_TIMEOUT,
+	KEY_STATES,
 	KEY_JSON,
 };
 
@@ -35,6 +36,11 @@ static const struct argp_option options[] = {
 	  GROUP_COMMON },
 	{ "peer-timeout", KEY_PEER_TIMEOUT, "S", 0, "Seconds of silence after which the peer counts as dead (1)",
 	  GROUP_COMMON },
+	{ "parallel-states", KEY_STATES, "on|off", 0,
+	  "Change the states of this side's devices all at once (on), or one device after another (off), to see what "
+	  "the "
+	  "former gains",
+	  GROUP_COMMON },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
 	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
 	{ 0 },
@@ -55,6 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		{ "tcp", VFIOMIG_TRANSPORT_TCP },
 		{ NULL, 0 },
 	};
+	static const struct option_word states[] = { { "on", false }, { "off", true }, { NULL, 0 } };
 	struct transfer_options *transfer = state->input;
 
 	switch (key) {
@@ -76,6 +83,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PEER_TIMEOUT:
 		transfer->peer_timeout_ms = option_seconds(state, "peer-timeout", arg);
+		return 0;
+	case KEY_STATES:
+		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
 	case KEY_JSON:
 		transfer->json = true;
@@ -113,12 +123,10 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.slots = transfer->slots,
 		.slot_bytes = transfer->slot_bytes,
 		.peer_timeout_ms = transfer->peer_timeout_ms,
-		.flags = VFIOMIG_NO_PLATFORM,
+		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
+			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};
 
-	for (unsigned i = 0; i < transfer->devices; i++)
-		if (transfer_spec_is_inherited(transfer->specs[i]))
-			session.flags = 0;
 	return session;
 }
 
@@ -145,9 +153,12 @@ static bool is_gated(const struct transfer_options *transfer, const char *spec)
 	return transfer->gate == VFIOMIG_GATE_AUTO ? automatic : transfer->gate == VFIOMIG_GATE_ON;
 }
 
-int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_error *err)
+int transfer_check_gate(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err)
 {
-	for (unsigned i = 0; i < transfer->devices; i++) {
+	const char *part =
+		role == VFIOMIG_SOURCE ? "when the VMM's own state is out" : "when the VMM's platform is ready";
+
+	for (unsigned i = 0; i < transfer->devices && !transfer->vmm.there; i++) {
 		const char *spec = transfer->specs[i];
 
 		if (!transfer_spec_is_inherited(spec) || !is_gated(transfer, spec))
@@ -156,10 +167,9 @@ int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_
 					       .errnum = ENOTSUP,
 					       .name = "platform-needed" };
 		snprintf(err->text, sizeof(err->text),
-			 "%s belongs to a VMM, and until platform-ready can be signalled to this program its config "
-			 "load cannot "
-			 "be gated: use --config-after-iter off, or gate=off for this device",
-			 spec);
+			 "device '%s' is a VMM's and its gate is on, but nothing here says %s: use --%s N, or "
+			 "--config-after-iter off, or gate=off for this device",
+			 spec, part, vmm_option(role));
 		return -ENOTSUP;
 	}
 	return 0;
