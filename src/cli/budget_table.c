@@ -39,7 +39,9 @@ static void path(const struct migration *migration, FILE *out)
 	struct units error = units_time((budget->clock_error_ns + 999) / 1000);
 	struct table table;
 
-	fprintf(out, "\nwhere the downtime went, along device %s, which was ready last", device.text);
+	fputs("\nwhere the downtime went", out);
+	if (budget->devices > 1)
+		fprintf(out, ", along device %s, which was ready last", device.text);
 	if (budget->both_sides)
 		fprintf(out, " (clocks agree within %s)", error.text);
 	fputs("\n\n", out);
@@ -86,7 +88,8 @@ static void streams(const struct migration *migration, FILE *out)
 
 void budget_print(const struct migration *migration, FILE *out)
 {
-	if (!migration->has_budget)
+	/* The destination alone knows half of it. */
+	if (!migration->has_budget || migration->role != VFIOMIG_SOURCE)
 		return;
 	if (migration->budget.path_pieces)
 		path(migration, out);

@@ -63,9 +63,9 @@ static void verdict(const struct migration *migration, FILE *out)
 	fprintf(out, "<p class=\"lead\">Most of it was <b>%s</b> at the %s: %s, %.0f %%.", vfiomig_span_name(longest),
 		budget_side(longest), units_time(ns / 1000).text, (double)ns * 100 / (double)budget->downtime_ns);
 	if (budget->devices > 1) {
-		fputs(" Device <b>", out);
+		fprintf(out, " Of %u devices, <b>", budget->devices);
 		html_text(out, migration_device_label(migration, budget->path_device).text);
-		fprintf(out, "</b> of %u was ready last.", budget->devices);
+		fputs("</b> was ready last.", out);
 	}
 	if (device->bottleneck != VFIOMIG_SPAN_COUNT)
 		fprintf(out, " Its stream was held by <b>%s</b>.", vfiomig_span_name(device->bottleneck));
@@ -102,9 +102,10 @@ static void clocks(const struct vfiomig_budget *budget, FILE *out)
 	fprintf(out,
 		"<p class=\"soft\">Times are on the source's clock, from the first device's stop. The destination's "
 		"are "
-		"placed there by the offset between both clocks, which is right within <b>%.1f \xc2\xb5s</b>; to fit, "
-		"boundaries between the hosts were moved by %.1f \xc2\xb5s.</p>\n",
-		(double)budget->clock_error_ns / 1e3, (double)budget->clock_misfit_ns / 1e3);
+		"placed there by the offset between both clocks, which is right within <b>%s</b>; to fit, "
+		"boundaries between the hosts were moved by %s.</p>\n",
+		units_time((budget->clock_error_ns + 999) / 1000).text,
+		units_time((budget->clock_misfit_ns + 999) / 1000).text);
 }
 
 static void legend(FILE *out)

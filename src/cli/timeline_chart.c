@@ -60,10 +60,15 @@ struct chart {
 	int y;		       /* where the next thing goes */
 };
 
-/* What lasted no time at all is not drawn. */
-static bool is_drawn(const struct vfiomig_span_time *time)
+/* What lasted no time at all is not drawn, nor is a wait that hardly ever came: its row would be empty. */
+static bool is_drawn(const struct vfiomig_device_budget *device, unsigned span)
 {
-	return time->there && (time->end_ns > time->begin_ns || time->busy_ns);
+	const struct vfiomig_span_time *time = &device->span[span];
+	double length_ns = (double)(time->end_ns - time->begin_ns);
+
+	if (!time->there || length_ns <= 0)
+		return false;
+	return timeline_kind((enum vfiomig_span)span) != TIMELINE_WAIT || (double)time->busy_ns >= length_ns / 200;
 }
 
 static unsigned spans_drawn(const struct chart *chart, unsigned device, const struct row *row)
@@ -71,7 +76,7 @@ static unsigned spans_drawn(const struct chart *chart, unsigned device, const st
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < VFIOMIG_SPAN_COUNT; i++)
-		if (row->spans & BIT(i) && is_drawn(&chart->budget->device[device].span[i]))
+		if (row->spans & BIT(i) && is_drawn(&chart->budget->device[device], i))
 			count++;
 	return count;
 }
@@ -103,7 +108,7 @@ static void choose_range(struct chart *chart)
 		for (unsigned i = 0; i < VFIOMIG_SPAN_COUNT; i++) {
 			const struct vfiomig_span_time *time = &chart->budget->device[d].span[i];
 
-			if (!is_drawn(time))
+			if (!is_drawn(&chart->budget->device[d], i))
 				continue;
 			chart->from_ns = fmin(chart->from_ns, (double)time->begin_ns);
 			chart->to_ns = fmax(chart->to_ns, (double)time->end_ns);
@@ -153,13 +158,17 @@ static void end_line(const struct chart *chart, int height)
 			x, x, AXIS_HEIGHT - 6, height);
 }
 
-/* A bar at least a pixel wide, whose lowest @share of height is filled; its name goes in where there is room. */
+/*
+ * A bar at least a pixel wide, and a pixel apart from the next; the lowest @share of its height is filled. Its name goes in
+ * where there is room.
+ */
 static void bar(const struct chart *chart, enum vfiomig_span span, double begin_ns, double end_ns, double share,
 		int height)
 {
-	double x = x_of(chart, begin_ns), width = fmax(x_of(chart, end_ns) - x, 1), filled = height * share;
+	double x = x_of(chart, begin_ns), width = x_of(chart, end_ns) - x, filled = fmax(height * share, 1);
 	const char *name = vfiomig_span_name(span), *class = timeline_kind_class(timeline_kind(span));
 
+	width = width > 3 ? width - 1 : fmax(width, 1);
 	if (share < 1)
 		fprintf(chart->out,
 			"<rect class=\"part %s\" x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" rx=\"2\"/>", class, x,
@@ -167,8 +176,8 @@ static void bar(const struct chart *chart, enum vfiomig_span span, double begin_
 	fprintf(chart->out, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" rx=\"%s\"/>",
 		class, x, chart->y + height - filled, width, filled, filled > 4 ? "2" : "0");
 	if (share >= 1 && width > (double)strlen(name) * LETTER_WIDTH + 8)
-		fprintf(chart->out, "<text class=\"in\" x=\"%.2f\" y=\"%d\" text-anchor=\"middle\">%s</text>",
-			x + width / 2, chart->y + height / 2 + 4, name);
+		fprintf(chart->out, "<text class=\"in on-%s\" x=\"%.2f\" y=\"%d\" text-anchor=\"middle\">%s</text>",
+			class, x + width / 2, chart->y + height / 2 + 4, name);
 }
 
 static void path(struct chart *chart)
@@ -197,7 +206,7 @@ static void span_bar(const struct chart *chart, unsigned device, enum vfiomig_sp
 	double begin_ns = (double)time->begin_ns, end_ns = (double)time->end_ns, busy_ns = (double)time->busy_ns;
 	double share = end_ns > begin_ns ? fmin(busy_ns / (end_ns - begin_ns), 1) : 1;
 
-	fputs("<g><title>", chart->out);
+	fputs("<g><title>device ", chart->out);
 	html_text(chart->out, migration_device_label(chart->migration, device).text);
 	fprintf(chart->out, ": %s at the %s, %.3f ms to %.3f ms, busy %.3f ms (%.0f %%)</title>",
 		vfiomig_span_name(span), budget_side(span), begin_ns / 1e6, end_ns / 1e6, busy_ns / 1e6, share * 100);
@@ -220,7 +229,7 @@ static void side(struct chart *chart, unsigned device, bool source)
 		fprintf(chart->out, "<text class=\"soft\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n",
 			LABEL_RIGHT, chart->y + BAR_HEIGHT - 2, rows[r].label);
 		for (unsigned i = 0; i < VFIOMIG_SPAN_COUNT; i++)
-			if (rows[r].spans & BIT(i) && is_drawn(&chart->budget->device[device].span[i]))
+			if (rows[r].spans & BIT(i) && is_drawn(&chart->budget->device[device], i))
 				span_bar(chart, device, (enum vfiomig_span)i);
 		chart->y += ROW_HEIGHT;
 	}
@@ -230,7 +239,7 @@ static void device(struct chart *chart, unsigned d)
 {
 	bool last = chart->budget->path_pieces && d == chart->budget->path_device && chart->budget->devices > 1;
 
-	fprintf(chart->out, "<text class=\"name\" x=\"0\" y=\"%d\">", chart->y + NAME_HEIGHT - 9);
+	fprintf(chart->out, "<text class=\"name\" x=\"0\" y=\"%d\">device ", chart->y + NAME_HEIGHT - 9);
 	html_text(chart->out, migration_device_label(chart->migration, d).text);
 	fprintf(chart->out, "%s</text>\n", last ? " \xe2\x80\x93 ready last" : "");
 	chart->y += NAME_HEIGHT;

@@ -40,7 +40,9 @@ static void stream_row(const struct migration *migration, unsigned i, FILE *out)
 
 	fputs("<tr><td>", out);
 	html_text(out, migration_device_label(migration, i).text);
-	fputs("</td><td class=\"l\">", out);
+	fputs("</td><td class=\"l what\" title=\"", out);
+	html_text(out, migration->transfer->specs[i]);
+	fputs("\">", out);
 	html_text(out, migration->transfer->specs[i]);
 	fprintf(out, "</td><td>%s</td><td>%.3f</td><td>%s</td><td>%.3f</td>", units_bytes(device->precopy_bytes).text,
 		(double)device->precopy_ns / 1e6, units_bytes(device->stop_copy_bytes).text, streaming_ms);
@@ -82,7 +84,7 @@ void timeline_span_tables(const struct migration *migration, FILE *out)
 	const struct vfiomig_budget *budget = &migration->budget;
 
 	for (unsigned d = 0; d < budget->devices; d++) {
-		fprintf(out, "<details%s><summary><b>", d == budget->path_device ? " open" : "");
+		fprintf(out, "<details%s><summary><b>device ", d == budget->path_device ? " open" : "");
 		html_text(out, migration_device_label(migration, d).text);
 		fputs("</b></summary><div class=\"card\"><table><tr><th>span</th><th class=\"l\">at</th>"
 		      "<th>from ms</th><th>to ms</th><th>length ms</th><th>busy ms</th><th>busy</th></tr>\n",
