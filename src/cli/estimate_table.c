@@ -32,7 +32,8 @@ void estimate_print(const struct migration *migration, FILE *out)
 		table_row(&table, term->name, estimate_range(term->low_us, term->high_us).text, term->basis);
 	}
 	table_row(&table, "total", estimate_range(estimate->low_us, estimate->high_us).text,
-		  estimate->assumed ? "measured alone, to with what had to be assumed" : "all of it measured");
+		  estimate->assumed ? "from what was measured alone to what had to be assumed as well"
+				    : "all of it measured");
 	table_print(&table, out, 2);
 	table_fini(&table);
 	if (migration->transfer->devices > 1)

@@ -69,7 +69,8 @@ static void facts(const struct migration *migration, FILE *out)
 	     stats->transport_reason);
 	lanes_fact(stats, out);
 	if (migration->has_estimate)
-		fact(out, "estimate", "%s, made before the stop",
+		fact(out, "estimate", "%s, or %s with all that was assumed",
+		     units_time(migration->estimate.expected_us).text,
 		     estimate_range(migration->estimate.low_us, migration->estimate.high_us).text);
 	fact(out, "gate", "%s", stats->gate ? "on" : "off");
 	if (stats->integrity && stats->integrity[0])

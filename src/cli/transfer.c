@@ -155,8 +155,7 @@ static bool is_gated(const struct transfer_options *transfer, const char *spec)
 
 int transfer_check_gate(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err)
 {
-	const char *part =
-		role == VFIOMIG_SOURCE ? "when the VMM's own state is out" : "when the VMM's platform is ready";
+	bool source = role == VFIOMIG_SOURCE;
 
 	for (unsigned i = 0; i < transfer->devices && !transfer->vmm.there; i++) {
 		const char *spec = transfer->specs[i];
@@ -167,9 +166,11 @@ int transfer_check_gate(const struct transfer_options *transfer, enum vfiomig_ro
 					       .errnum = ENOTSUP,
 					       .name = "platform-needed" };
 		snprintf(err->text, sizeof(err->text),
-			 "device '%s' is a VMM's and its gate is on, but nothing here says %s: use --%s N, or "
-			 "--config-after-iter off, or gate=off for this device",
-			 spec, part, vmm_option(role));
+			 "device '%.200s' is a VMM's and its gate is on, but nothing here says when the VMM's %s: use "
+			 "--%s N "
+			 "(and --%s N at the %s), or --config-after-iter off, or gate=off for this device",
+			 spec, source ? "own state is out" : "platform is ready", vmm_option(role),
+			 vmm_option(source ? VFIOMIG_DESTINATION : VFIOMIG_SOURCE), source ? "receiver" : "sender");
 		return -ENOTSUP;
 	}
 	return 0;
