@@ -15,7 +15,7 @@
 /* The "budget" field of a report: the caller's reference, JSON's null if the migration has none; NULL if memory ran out. */
 json_t *budget_json(const struct migration *migration);
 
-/* The critical path, and what held each device's stream. Nothing at the destination, or without a budget. */
+/* The critical path, and what held each device's stream. Nothing without a budget of both sides. */
 void budget_print(const struct migration *migration, FILE *out);
 
 /* The nanoseconds of the critical path that are @span's, over all its pieces. */

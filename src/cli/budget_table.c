@@ -42,9 +42,7 @@ static void path(const struct migration *migration, FILE *out)
 	fputs("\nwhere the downtime went", out);
 	if (budget->devices > 1)
 		fprintf(out, ", along device %s, which was ready last", device.text);
-	if (budget->both_sides)
-		fprintf(out, " (clocks agree within %s)", error.text);
-	fputs("\n\n", out);
+	fprintf(out, " (clocks agree within %s)\n\n", error.text);
 	table_init(&table, "llrrl");
 	table_row(&table, "SPAN", "AT", "TIME", "SHARE", "");
 	for (unsigned i = 0; i < budget->path_pieces; i++) {
@@ -88,8 +86,8 @@ static void streams(const struct migration *migration, FILE *out)
 
 void budget_print(const struct migration *migration, FILE *out)
 {
-	/* The destination alone knows half of it. */
-	if (!migration->has_budget || migration->role != VFIOMIG_SOURCE)
+	/* One side alone knows half of it. */
+	if (!migration->has_budget || !migration->budget.both_sides)
 		return;
 	if (migration->budget.path_pieces)
 		path(migration, out);

@@ -78,7 +78,7 @@ enum vfiomig_code migration_open(struct migration *migration)
 	const struct transfer_options *transfer = migration->transfer;
 	struct vfiomig_error err = { 0 };
 
-	if (transfer_check_gate(transfer, migration->role, &err))
+	if (transfer_check_devices(transfer, migration->role, &err))
 		return migration_refuse(migration, &err);
 	for (unsigned i = 0; i < transfer->devices; i++) {
 		if (vfiomig_device_open(&migration->devices[i], transfer->specs[i], &err))
@@ -117,7 +117,8 @@ static void take_result(struct migration *migration)
 	vfiomig_session_stats(migration->session, &migration->stats);
 	vfiomig_session_result(migration->session, &migration->result);
 	migration->estimate.size = sizeof(migration->estimate);
-	migration->has_estimate = !vfiomig_session_estimate(migration->session, &migration->estimate);
+	migration->has_estimate = !migration_is_recording(migration) &&
+				  !vfiomig_session_estimate(migration->session, &migration->estimate);
 	migration->budget.size = sizeof(migration->budget);
 	migration->has_budget = !vfiomig_session_budget(migration->session, &migration->budget);
 }
@@ -203,6 +204,11 @@ enum vfiomig_code migration_run(struct migration *migration, struct vfiomig_opti
 bool migration_was_probe(const struct migration *migration)
 {
 	return !strcmp(migration->result.error.name, "probe");
+}
+
+bool migration_is_recording(const struct migration *migration)
+{
+	return migration->stats.transport && !strcmp(migration->stats.transport, "file");
 }
 
 const char *migration_device_name(const struct migration *migration, unsigned i)

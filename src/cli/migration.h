@@ -62,6 +62,9 @@ void migration_explain(const struct migration *migration);
 /* A probe that came to its end: nothing was stopped, and it was no migration. */
 bool migration_was_probe(const struct migration *migration);
 
+/* It goes into a file, so there are no lanes, no destination and no downtime. */
+bool migration_is_recording(const struct migration *migration);
+
 /* Device @i's name, "" if it has none or is not open; and what it is called before people: its name, else its number. */
 const char *migration_device_name(const struct migration *migration, unsigned i);
 struct units migration_device_label(const struct migration *migration, unsigned i);

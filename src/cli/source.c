@@ -75,6 +75,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "nowhere to go: name the receiver with --to HOST:PORT");
 		if (source->to && !strncmp(source->to, "file:", 5))
 			source->record = source->to + 5;
+		if (source->record && !*source->record)
+			argp_error(state, "--to file: the path of the recording is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

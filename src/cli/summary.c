@@ -20,7 +20,9 @@ static void headline(const struct migration *migration, FILE *out)
 	struct units time = units_time(stats->elapsed_us), downtime = units_time(stats->downtime_us);
 	const char *verb = migration->role == VFIOMIG_SOURCE ? "sent" : "received";
 
-	if (error->code == VFIOMIG_OK || error->code == VFIOMIG_DEGRADED)
+	if (error->code == VFIOMIG_OK && migration_is_recording(migration))
+		fprintf(out, "recorded %u device%s: %s", stats->devices, stats->devices == 1 ? "" : "s", bytes.text);
+	else if (error->code == VFIOMIG_OK || error->code == VFIOMIG_DEGRADED)
 		fprintf(out, "%s %u device%s: %s in %s (%s)", verb, stats->devices, stats->devices == 1 ? "" : "s",
 			bytes.text, time.text, rate.text);
 	else
@@ -67,6 +69,8 @@ static void facts(const struct migration *migration, FILE *out)
 	fact(out, "destination", "%s", migration->result.destination_state);
 	fact(out, "transport", "%s%s%s", stats->transport, stats->transport_reason[0] ? ": " : "",
 	     stats->transport_reason);
+	if (migration_is_recording(migration))
+		return;
 	lanes_fact(stats, out);
 	if (migration->has_estimate)
 		fact(out, "estimate", "%s, or %s with all that was assumed",

@@ -46,7 +46,7 @@ static void headline(const struct migration *migration, FILE *out)
 	if (budget->downtime_ns)
 		fprintf(out, "Downtime %s", units_time(budget->downtime_ns / 1000).text);
 	else
-		fputs("Stopped, and not migrated", out);
+		fputs(migration_is_recording(migration) ? "Recorded" : "Stopped, and not migrated", out);
 }
 
 /* What was slowest: of the whole, and of the part that streams. */
@@ -76,11 +76,13 @@ static void facts(const struct migration *migration, FILE *out)
 {
 	const struct vfiomig_stats *stats = &migration->stats;
 
-	fprintf(out, "<p class=\"soft\">%u device%s, %s over %u lane%s of ", stats->devices,
-		stats->devices == 1 ? "" : "s", units_bytes(stats->bytes).text, stats->lanes,
-		stats->lanes == 1 ? "" : "s");
-	html_text(out, stats->transport ? stats->transport : "");
-	fprintf(out, ", gate %s", stats->gate ? "on" : "off");
+	fprintf(out, "<p class=\"soft\">%u device%s, %s ", stats->devices, stats->devices == 1 ? "" : "s",
+		units_bytes(stats->bytes).text);
+	if (migration_is_recording(migration))
+		html_text(out, stats->transport_reason);
+	else
+		fprintf(out, "over %u lane%s of %s, gate %s", stats->lanes, stats->lanes == 1 ? "" : "s",
+			stats->transport ? stats->transport : "", stats->gate ? "on" : "off");
 	if (migration->has_estimate)
 		fprintf(out, ", downtime estimated before the stop: %s",
 			estimate_range(migration->estimate.low_us, migration->estimate.high_us).text);

@@ -3,6 +3,7 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,25 +154,43 @@ static bool is_gated(const struct transfer_options *transfer, const char *spec)
 	return transfer->gate == VFIOMIG_GATE_AUTO ? automatic : transfer->gate == VFIOMIG_GATE_ON;
 }
 
-int transfer_check_gate(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err)
+__attribute__((format(printf, 3, 4))) static int refuse(struct vfiomig_error *err, const char *name, const char *format,
+							...)
+{
+	va_list args;
+
+	*err = (struct vfiomig_error){ .code = VFIOMIG_PREFLIGHT, .errnum = ENOTSUP };
+	snprintf(err->name, sizeof(err->name), "%s", name);
+	va_start(args, format);
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+	return -ENOTSUP;
+}
+
+static int refuse_gate(const char *spec, enum vfiomig_role role, struct vfiomig_error *err)
 {
 	bool source = role == VFIOMIG_SOURCE;
 
-	for (unsigned i = 0; i < transfer->devices && !transfer->vmm.there; i++) {
+	return refuse(
+		err, "platform-needed",
+		"device '%.200s' is a VMM's and its gate is on, but nothing here says when the VMM's %s: use --%s N "
+		"(and --%s N at the %s), or --config-after-iter off, or gate=off for this device",
+		spec, source ? "own state is out" : "platform is ready", vmm_option(role),
+		vmm_option(source ? VFIOMIG_DESTINATION : VFIOMIG_SOURCE), source ? "receiver" : "sender");
+}
+
+int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err)
+{
+	for (unsigned i = 0; i < transfer->devices; i++) {
 		const char *spec = transfer->specs[i];
 
-		if (!transfer_spec_is_inherited(spec) || !is_gated(transfer, spec))
-			continue;
-		*err = (struct vfiomig_error){ .code = VFIOMIG_PREFLIGHT,
-					       .errnum = ENOTSUP,
-					       .name = "platform-needed" };
-		snprintf(err->text, sizeof(err->text),
-			 "device '%.200s' is a VMM's and its gate is on, but nothing here says when the VMM's %s: use "
-			 "--%s N "
-			 "(and --%s N at the %s), or --config-after-iter off, or gate=off for this device",
-			 spec, source ? "own state is out" : "platform is ready", vmm_option(role),
-			 vmm_option(source ? VFIOMIG_DESTINATION : VFIOMIG_SOURCE), source ? "receiver" : "sender");
-		return -ENOTSUP;
+		if (role == VFIOMIG_DESTINATION && !strncmp(spec, "file:", 5))
+			return refuse(err, "recording",
+				      "device '%.200s' is a recording: it can be sent, but nothing can be "
+				      "loaded into it",
+				      spec);
+		if (!transfer->vmm.there && transfer_spec_is_inherited(spec) && is_gated(transfer, spec))
+			return refuse_gate(spec, role, err);
 	}
 	return 0;
 }

@@ -37,10 +37,10 @@ bool transfer_spec_is_vfio(const char *spec);
 bool transfer_spec_is_inherited(const char *spec);
 
 /*
- * Refuse what no session of @role could end: a gated device of a VMM that has no way to say here that its part is done.
- * Returns 0, or -ENOTSUP with the reason (VFIOMIG_PREFLIGHT).
+ * Refuse what no session of @role could end: a recording that would have to be loaded into, and a gated device of a VMM that
+ * has no way to say here that its part is done. Returns 0, or -ENOTSUP with the reason (VFIOMIG_PREFLIGHT).
  */
-int transfer_check_gate(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err);
+int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err);
 
 /* What the spec forms and their options are: the same text ends both commands' help. */
 #define TRANSFER_SPEC_HELP                                                                                           \
