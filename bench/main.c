@@ -7,6 +7,7 @@
 
 #include <vfiomig/vfiomig.h>
 
+#include "downtime.h"
 #include "throughput.h"
 
 static const struct command {
@@ -15,6 +16,7 @@ static const struct command {
 	const char *sentence;
 } commands[] = {
 	{ "throughput", throughput_main, "a stream in memory over TCP loopback, beside a bare copy loop" },
+	{ "downtime", downtime_main, "a matrix of migrations, beside the parts of the way and a sequential one" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
