@@ -245,18 +245,39 @@ static int tell_failures(const struct downtime *bench)
 	return -1;
 }
 
+/* Whether the devices can be had at all, before the first round: VFIOMIG_OK, or the code to end with after a sentence. */
+static int try_devices(struct downtime *bench)
+{
+	const struct matrix_cell *what = &bench->cell[0].what;
+	struct vfiomig_error err = { 0 };
+	struct input_pairs pairs;
+	int rc = input_open(&bench->options.input, (unsigned)what->value[DIMENSION_DEVICES],
+			    what->value[DIMENSION_BYTES], &pairs, &err);
+
+	input_close(&pairs);
+	if (!rc)
+		return VFIOMIG_OK;
+	fprintf(stderr, "vfiomig-bench: %s\n", err.text);
+	return err.code ? (int)err.code : VFIOMIG_INTERNAL;
+}
+
+/* The exit code. */
 static int run(struct downtime *bench)
 {
 	const struct downtime_options *options = &bench->options;
-	int rc = 0;
+	int code = try_devices(bench), rc = 0;
 
+	if (code)
+		return code;
 	for (unsigned i = 0; !rc && i < options->warmups + options->rounds; i++)
 		rc = run_round(bench, i);
 	if (!rc && (!options->json || strcmp(options->json, "-")))
 		downtime_print(bench);
 	if (!rc && options->json)
 		rc = downtime_write(bench);
-	return rc ? rc : tell_failures(bench);
+	if (!rc)
+		rc = tell_failures(bench);
+	return rc ? VFIOMIG_INTERNAL : VFIOMIG_OK;
 }
 
 int downtime_main(int argc, char **argv)
@@ -272,7 +293,7 @@ int downtime_main(int argc, char **argv)
 	matrix_defaults(&bench->options.matrix);
 	argp_parse(&downtime_argp, argc, argv, 0, NULL, &bench->options);
 	if (!lay_out(bench))
-		code = run(bench) ? VFIOMIG_INTERNAL : VFIOMIG_OK;
+		code = run(bench);
 	while (bench->cells)
 		cell_fini(&bench->cell[--bench->cells]);
 	memory_sets_fini(&bench->options.input.sets);
