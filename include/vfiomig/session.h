@@ -152,7 +152,7 @@ void vfiomig_session_cancel(struct vfiomig_session *session);
 int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_estimate *estimate);
 
 /*
- * Where the time went, after the end. -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is not
+ * Where the time went, after the end. -ENOMEM; -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is not
  * known.
  */
 int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget);

@@ -33,6 +33,11 @@ static void go_back(struct core *core, uint64_t now, struct core_actions *action
 	core_enter(core, PHASE_ROLLBACK, now, actions);
 }
 
+void core_return(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	go_back(core, now, actions);
+}
+
 static void finish_in_doubt(struct core *core, const struct vfiomig_error *cause, uint64_t now,
 			    struct core_actions *actions)
 {
@@ -115,6 +120,8 @@ static const char *peer_state(const struct core *core)
 		return core->peer_gone ? "unknown" : "retired";
 	if (source && !(core->facts & FACT_AGREED))
 		return "untouched";
+	if (core->purpose == CORE_RECORD && core->outcome.code == VFIOMIG_OK)
+		return "recorded";
 	if (core->outcome.code == VFIOMIG_IN_DOUBT || (core->peer_gone && !core->peer_knows))
 		return "unknown";
 	return source ? "reset" : "running";

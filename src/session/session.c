@@ -174,11 +174,28 @@ static void init_side(struct vfiomig_session *session)
 					    .device = session->handles };
 }
 
+static enum core_purpose purpose_of(const struct vfiomig_session *session)
+{
+	if (session->sink)
+		return CORE_RECORD;
+	return session->options.flags & VFIOMIG_PROBE ? CORE_PROBE : CORE_MIGRATE;
+}
+
+/* PRE_COPY is gone through by the devices that offer it, unless the caller wants none of it. */
+static bool wants_precopy(const struct vfiomig_session *session, unsigned d)
+{
+	return session->role == VFIOMIG_SOURCE && session->options.precopy != VFIOMIG_PRECOPY_OFF &&
+	       session->device[d].device->info.migration_flags & VFIOMIG_MIGRATION_PRE_COPY;
+}
+
 static void init_core(struct vfiomig_session *session)
 {
 	struct core_config config = { .role = session->role,
 				      .peer_timeout_ns = session->options.peer_timeout_ms * NS_PER_MS,
-				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM };
+				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM,
+				      .purpose = purpose_of(session),
+				      .serial = session->options.flags & VFIOMIG_SERIAL_STATES,
+				      .downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS };
 
 	core_init(&session->core, &config, clock_now_ns());
 	for (unsigned d = 0; d < session->devices; d++) {
@@ -186,6 +203,7 @@ static void init_core(struct vfiomig_session *session)
 
 		atomic_store(&device->state, (int)device->device->ops->get_state(device->device->impl));
 		session->core.device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
+		session->core.device[d].precopy = wants_precopy(session, d);
 	}
 	if (session->role == VFIOMIG_SOURCE)
 		core_set_devices(&session->core, session->devices);
@@ -219,6 +237,18 @@ static int start_threads(struct vfiomig_session *session)
 				 "mig-control");
 }
 
+static int check_precopy(const struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	if (session->role != VFIOMIG_SOURCE || session->options.precopy != VFIOMIG_PRECOPY_ON)
+		return 0;
+	for (unsigned d = 0; d < session->devices; d++)
+		if (!wants_precopy(session, d))
+			return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "no-precopy",
+					 "pre-copy was asked for, and device '%s' does not offer it",
+					 session->device[d].device->spec);
+	return 0;
+}
+
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err)
 {
 	sigset_t all, before;
@@ -230,6 +260,7 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session without a device moves nothing");
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
+	rc = rc ? rc : check_precopy(session, err);
 	if (rc)
 		return rc;
 	init_core(session);
@@ -285,6 +316,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	for (unsigned d = 0; d < session->devices; d++) {
 		close_fd(session->device[d].wake_fd);
 		free(session->device[d].blob);
+		free(session->device[d].arrival);
 	}
 	close_fd(session->cancel_fd);
 	close_fd(session->stop_fd);

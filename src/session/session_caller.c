@@ -159,6 +159,7 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 
 		stats->device[device - session->device].gate = core->device[d].gated;
 		stats->device[device - session->device].order = core->device[d].order;
+		stats->device[device - session->device].precopy_bytes = core->device[d].precopied.bytes;
 		stats->gate |= core->device[d].gated;
 	}
 	if (agreed && plan->lanes) {
