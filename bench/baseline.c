@@ -134,8 +134,7 @@ const struct baseline_kind baseline_kinds[BASELINES] = {
 			    "read, send, receive, write in a bare loop, a TCP connection per device; no transition",
 			    true, bare_copy },
 	[BASELINE_SEQUENTIAL] = { "sequential",
-				  "stop all; then per device read all, send all, load all, nothing overlapping; run "
-				  "all; "
-				  "transitions one after another",
+				  "stop all; per device read all, send all, load all, nothing overlapping; run all; "
+				  "transitions one after another, no config state",
 				  true, sequential_copy },
 };

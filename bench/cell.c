@@ -57,6 +57,21 @@ void cell_path(const struct cell *cell, enum vfiomig_span span, struct samples *
 			samples_add(samples, cell->records[i].path_us[span]);
 }
 
+double cell_path_misfit_us(const struct cell *cell)
+{
+	double most = 0;
+
+	for (unsigned i = 0; i < cell->rounds; i++) {
+		double misfit = cell->records[i].path_misfit_us;
+
+		if (misfit < 0)
+			misfit = -misfit;
+		if (cell->records[i].ok && cell->records[i].has_budget && misfit > most)
+			most = misfit;
+	}
+	return most;
+}
+
 unsigned cell_bottlenecks(const struct cell *cell, enum vfiomig_span span)
 {
 	unsigned count = 0;

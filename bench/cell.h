@@ -18,6 +18,7 @@ struct cell_record {
 	double devices_us; /* library: the same span as the devices saw it */
 	bool has_budget;
 	double path_us[VFIOMIG_SPAN_COUNT]; /* of the critical path, by span */
+	double path_misfit_us;		    /* the path's pieces less the downtime: they should fill it exactly */
 	enum vfiomig_span bottleneck;
 };
 
@@ -62,6 +63,7 @@ void cell_ratios(const struct cell *cell, const struct cell *first, struct sampl
 
 /* Of the rounds with a budget: time on the critical path, and how often the span was the bottleneck (COUNT: of none). */
 void cell_path(const struct cell *cell, enum vfiomig_span span, struct samples *samples);
+double cell_path_misfit_us(const struct cell *cell); /* the largest, without sign */
 unsigned cell_bottlenecks(const struct cell *cell, enum vfiomig_span span);
 
 #endif

@@ -24,11 +24,13 @@ static struct moment devices_cost(const struct memory_set *set, unsigned devices
 static void keep_budget(struct cell_record *record, const struct vfiomig_budget *budget)
 {
 	record->has_budget = true;
+	record->path_misfit_us = -(double)budget->downtime_ns / 1e3;
 	record->bottleneck = budget->device[budget->path_device].bottleneck;
 	for (unsigned i = 0; i < budget->path_pieces; i++) {
 		const struct vfiomig_path_piece *piece = &budget->path[i];
 
 		record->path_us[piece->span] += (double)(piece->end_ns - piece->begin_ns) / 1e3;
+		record->path_misfit_us += (double)(piece->end_ns - piece->begin_ns) / 1e3;
 	}
 }
 

@@ -3,6 +3,8 @@
 #ifndef BENCH_DOWNTIME_H
 #define BENCH_DOWNTIME_H
 
+#include <argp.h>
+
 #include "cell.h"
 
 struct downtime_options {
@@ -19,6 +21,9 @@ struct downtime {
 	unsigned cells, of_matrix; /* those of the matrix are the first */
 	struct cell cell[MATRIX_CELLS_MAX];
 };
+
+/* Its input is a struct downtime_options with the defaults in it. */
+extern const struct argp downtime_argp;
 
 int downtime_main(int argc, char **argv);
 

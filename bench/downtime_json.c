@@ -69,6 +69,7 @@ static void add_budget(json_t *object, const struct cell *cell)
 	if (samples.count) {
 		json_object_set_new(object, "budgets", json_integer(samples.count));
 		json_object_set(object, "path_median_us", path);
+		json_object_set_new(object, "path_misfit_us_max", json_real(cell_path_misfit_us(cell)));
 		json_object_set(object, "bottlenecks", named);
 	}
 	json_decref(path);

@@ -26,9 +26,10 @@ int json_file_end(json_t *object, const char *path)
 	int rc;
 
 	if (!strcmp(path, "-"))
-		rc = json_dumpf(object, stdout, JSON_INDENT(2)) || putchar('\n') < 0 || fflush(stdout);
+		rc = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) || putchar('\n') < 0 ||
+		     fflush(stdout);
 	else
-		rc = json_dump_file(object, path, JSON_INDENT(2));
+		rc = json_dump_file(object, path, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 	json_decref(object);
 	if (rc)
 		fprintf(stderr, "vfiomig-bench: the samples could not be written to %s\n", path);
