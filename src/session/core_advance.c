@@ -60,6 +60,7 @@ void core_init(struct core *core, const struct core_config *config, uint64_t now
 		.steps = source ? source_steps : destination_steps,
 		.peer_timeout_ns = config->peer_timeout_ns,
 		.purpose = config->purpose,
+		.peer_gone = config->purpose == CORE_RECORD, /* there is none to be silent, or to be told */
 		.serial = config->serial,
 		.downtime_limit_ns = config->downtime_limit_ns,
 		.phase = PHASE_CONNECT,

@@ -118,10 +118,10 @@ static const char *peer_state(const struct core *core)
 		return core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
 	if (core->phase == PHASE_DONE)
 		return core->peer_gone ? "unknown" : "retired";
+	if (core->purpose == CORE_RECORD)
+		return core->outcome.code == VFIOMIG_OK ? "recorded" : "untouched";
 	if (source && !(core->facts & FACT_AGREED))
 		return "untouched";
-	if (core->purpose == CORE_RECORD && core->outcome.code == VFIOMIG_OK)
-		return "recorded";
 	if (core->outcome.code == VFIOMIG_IN_DOUBT || (core->peer_gone && !core->peer_knows))
 		return "unknown";
 	return source ? "reset" : "running";

@@ -35,8 +35,9 @@ static int check_options(const struct vfiomig_options *options, enum vfiomig_rol
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "struct vfiomig_options has an unknown size");
 	if (options->flags & VFIOMIG_EXTERNAL_COMMIT)
 		return error_set(err, VFIOMIG_USAGE, ENOTSUP, NULL, "external commit is not there yet");
-	if (role == VFIOMIG_SOURCE && !options->peer)
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a source needs the address of its destination");
+	if (role == VFIOMIG_SOURCE && !options->peer == !options->record)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "a source needs the address of its destination, or a file to record into");
 	if (role == VFIOMIG_DESTINATION && !options->listener)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a destination needs a listener");
 	if (options->lanes > VFIOMIG_LANES_MAX)
@@ -69,6 +70,8 @@ static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
 
 	if (session->role == VFIOMIG_DESTINATION)
 		return 0;
+	if (session->options.record)
+		return session_record_init(session, session->options.record, err);
 	rc = address_resolve(session->options.peer, false, &session->remote, &bytes, err);
 	if (!rc && session->options.bind)
 		rc = address_resolve_host(session->options.bind, &session->local, &bytes, err);
@@ -127,7 +130,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	if (rc)
 		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
 	rc = rc ? rc : resolve(session, err);
-	session->options.peer = session->options.bind = NULL; /* resolved: the caller's strings are needed no more */
+	session->options.peer = session->options.bind = session->options.record =
+		NULL; /* resolved: the caller's strings are needed no more */
 	if (rc) {
 		vfiomig_session_close(session);
 		return rc;
@@ -176,7 +180,7 @@ static void init_side(struct vfiomig_session *session)
 
 static enum core_purpose purpose_of(const struct vfiomig_session *session)
 {
-	if (session->sink)
+	if (session->record)
 		return CORE_RECORD;
 	return session->options.flags & VFIOMIG_PROBE ? CORE_PROBE : CORE_MIGRATE;
 }
@@ -261,6 +265,8 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
 	rc = rc ? rc : check_precopy(session, err);
+	if (!rc && session->record)
+		rc = session_record_open(session, err);
 	if (rc)
 		return rc;
 	init_core(session);
@@ -311,6 +317,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 		session->fabric->ops->close(session->fabric);
 	flow_fini(&session->flow);
 	arena_close(&session->arena);
+	session_record_close(session);
 	control_close(session->conn);
 	control_accept_close(session->accept);
 	for (unsigned d = 0; d < session->devices; d++) {

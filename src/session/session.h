@@ -85,6 +85,7 @@ struct session_device {
 	struct budget_call call[REQUEST_COUNT];	      /* the thread's, until its answer is posted */
 	struct stream_counts counts;		      /* of the stream so far, PRE_COPY included; the thread's */
 	struct reader reader;			      /* source; the thread's */
+	size_t packet_bytes;			      /* source: how much is read into a slot; the thread's */
 	uint64_t slot_wait_us;			      /* source: before the packet that is being made; the thread's */
 	bool precopy_done;			      /* source: the reader reads since PRE_COPY; the thread's */
 	uint64_t first_packet_ns;		      /* source: when the first of STOP_COPY was full */
@@ -159,11 +160,12 @@ struct vfiomig_session {
 	unsigned spans_here;
 	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
 	uint64_t least_bytes, least_ns; /* the least that PRE_COPY had left, and since when */
+	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
 	bool due_told;
 	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */
 	struct telemetry_clock switchover; /* destination: under snapshot_lock */
 	atomic_llong peer_offset_ns;	   /* destination: its clock less the source's */
-	struct session_sink *sink;	   /* source: records instead of a peer; NULL: there is a peer */
+	struct session_record *record;	   /* source: records instead of a peer; NULL: there is a peer */
 	uint8_t id[16];
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
@@ -264,6 +266,8 @@ void session_quit_device(struct session_device *device);
 int session_device_wait(struct session_device *device);
 int session_set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
 		      struct vfiomig_error *err);
+/* What it is called: its name, or its spec. */
+const char *session_device_label(const struct session_device *device);
 /* A device's own call failed: "device 'a' (source): read of its state failed at byte 7: ..." */
 int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
 			 int errnum, struct vfiomig_error *err);
@@ -298,6 +302,19 @@ bool session_telemetry_over(const struct vfiomig_session *session);
 
 /* session_switchover.c: control thread. Source: is it time to stop the devices? Tells core, once. */
 void session_judge_switchover(struct vfiomig_session *session);
+
+/*
+ * session_record.c: a source that records instead of sending. session->record says that it is one. Errors as of recording.h.
+ * init: before _start, -ENAMETOOLONG; open: nothing is stopped yet; put: the device's thread.
+ */
+int session_record_init(struct vfiomig_session *session, const char *path, struct vfiomig_error *err);
+int session_record_open(struct vfiomig_session *session, struct vfiomig_error *err);
+int session_record_put(struct session_device *device, const struct packet_header *header, const void *payload,
+		       struct vfiomig_error *err);
+/* What core says to its peer, and what it asks of the lanes: answered at once, by events. */
+void session_record_hear(struct vfiomig_session *session, enum message_type message, unsigned device);
+void session_record_lanes(struct vfiomig_session *session);
+void session_record_close(struct vfiomig_session *session);
 
 /* session_budget.c: what this side noted of its device @d, by its number on the wire. */
 void session_spans_of(struct session_device *device, struct telemetry_spans *spans);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 /* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
@@ -101,6 +102,8 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 		fail(session, why, "a packet that must not be", event->lane);
 		return;
 	}
+	PROBE2(vfio_load_state_device_buffer_incoming, session_device_label(session_device_of(session, d)),
+	       header.index);
 	session_perform(session, &actions);
 }
 

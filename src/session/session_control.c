@@ -119,8 +119,13 @@ static int open_conn(struct vfiomig_session *session, int fd, bool accepted, str
 static void begin_source(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
-	int fd = control_connect_start(&session->remote, &session->local, &err);
+	int fd;
 
+	if (session->record) {
+		step_fact(session, FACT_CONTROL_UP); /* nobody is silent who is not there: core knows */
+		return;
+	}
+	fd = control_connect_start(&session->remote, &session->local, &err);
 	if (fd < 0 || open_conn(session, fd, false, &session->conn, &err))
 		step_error(session, CORE_LOST, &err);
 	else
@@ -170,7 +175,7 @@ static void take_control(struct vfiomig_session *session, int fd)
 
 static void take_guests(struct vfiomig_session *session)
 {
-	bool lanes = session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
+	bool lanes = session->accept && session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
 	struct control_guest guest;
 
 	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 enum { MAILBOX_QUIT = -1 };
@@ -44,7 +45,7 @@ int session_device_wait(struct session_device *device)
 	return 0;
 }
 
-static const char *label(const struct session_device *device)
+const char *session_device_label(const struct session_device *device)
 {
 	return device->device->name[0] ? device->device->name : device->device->spec;
 }
@@ -60,16 +61,18 @@ int session_device_error(struct session_device *device, enum device_request requ
 	if (cause && cause->code != VFIOMIG_OK)
 		code = cause->code;
 	return error_set(err, code, errnum, cause && cause->name[0] ? cause->name : NULL,
-			 "device '%s' (%s, now in %s): the %s failed: %s", label(device), session_side(device->session),
-			 state, device_request_name(request), said);
+			 "device '%s' (%s, now in %s): the %s failed: %s", session_device_label(device),
+			 session_side(device->session), state, device_request_name(request), said);
 }
 
 int session_set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
 		      struct vfiomig_error *err)
 {
 	struct vfiomig_error cause = { 0 };
-	int rc = device->device->ops->set_state(device->device->impl, target, &cause);
+	int rc;
 
+	PROBE2(vfio_migration_set_device_state, session_device_label(device), (int)target);
+	rc = device->device->ops->set_state(device->device->impl, target, &cause);
 	return rc ? session_device_error(device, request, &cause, -rc, err) : 0;
 }
 
@@ -129,9 +132,11 @@ static int config(struct session_device *device, struct vfiomig_error *err)
 		return 0;
 	if (!ops->config_put)
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "config-unwanted",
-				 "device '%s' has no config state, but the source sent %zu bytes of it", label(device),
-				 device->blob_bytes);
+				 "device '%s' has no config state, but the source sent %zu bytes of it",
+				 session_device_label(device), device->blob_bytes);
+	PROBE1(vfio_load_device_config_state_start, session_device_label(device));
 	rc = ops->config_put(device->device->impl, device->blob, device->blob_bytes, &cause);
+	PROBE1(vfio_load_device_config_state_end, session_device_label(device));
 	return rc ? session_device_error(device, REQUEST_CONFIG, &cause, -rc, err) : 0;
 }
 

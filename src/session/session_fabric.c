@@ -50,6 +50,10 @@ static void do_probe(struct vfiomig_session *session)
 	enum vfiomig_transport wanted = session->options.transport;
 
 	session->limits = (struct fabric_limits){ .numa_node = -1, .receives_max = UINT_MAX };
+	if (session->record) {
+		session_post_fact(session, FACT_PROBED);
+		return;
+	}
 	side->transports = 0;
 	if (wanted != VFIOMIG_TRANSPORT_RDMA)
 		side->transports |= 1U << VFIOMIG_TRANSPORT_TCP;
@@ -117,7 +121,7 @@ static void do_open(struct vfiomig_session *session)
 	struct vfiomig_error err = { 0 };
 
 	memcpy(config.session, session->id, sizeof(config.session));
-	if (open_memory(session, &err) || ops->open(&session->fabric, &config, &err))
+	if (open_memory(session, &err) || (!session->record && ops->open(&session->fabric, &config, &err)))
 		fail_here(session, &err);
 	else
 		session_post_fact(session, FACT_FABRIC_OPEN);
@@ -139,6 +143,10 @@ static void do_connect(struct vfiomig_session *session)
 	bool source = session->role == VFIOMIG_SOURCE;
 	struct vfiomig_error err = { 0 };
 
+	if (session->record) {
+		session_record_lanes(session);
+		return;
+	}
 	if (session->fabric->ops->establish(session->fabric, source ? &memory : NULL, &err)) {
 		fail_here(session, &err);
 		return;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 /*
@@ -105,6 +106,9 @@ static int next_batch(struct session_device *device, struct batch *batch, struct
 		}
 		if (batch->count > 0)
 			return 0;
+		if (idle == 0)
+			PROBE2(vfio_load_state_device_buffer_starved, session_device_label(device),
+			       device->counts.packets);
 		if (wait_for_packets(device, &idle))
 			return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the load was stopped");
 	}
@@ -136,9 +140,13 @@ static void release_batch(struct session_device *device, const struct batch *bat
 
 static int load_batch(struct session_device *device, const struct batch *batch, struct vfiomig_error *err)
 {
-	int rc = loader_write(device->loader, batch->piece, batch->count);
+	const char *label = session_device_label(device);
 	struct vfiomig_error cause = { 0 };
+	int rc;
 
+	PROBE2(vfio_load_state_device_buffer_load_start, label, batch->header[0].index);
+	rc = loader_write(device->loader, batch->piece, batch->count);
+	PROBE2(vfio_load_state_device_buffer_load_end, label, batch->header[batch->count - 1].index);
 	if (!rc)
 		return 0;
 	if (rc == -ECANCELED)

@@ -93,6 +93,8 @@ void session_send(struct vfiomig_session *session, enum message_type message, un
 	size_t bytes;
 	int rc;
 
+	if (session->record)
+		session_record_hear(session, message, device);
 	if (!session->conn)
 		return;
 	bytes = encode(session, message, device);

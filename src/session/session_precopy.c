@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 enum { LOOK_MS = 5 /* between two looks at a device that had nothing */ };
@@ -59,6 +60,7 @@ static int note(struct session_device *device, uint64_t read_ns, bool dry, struc
 
 	if (rc)
 		return session_device_error(device, REQUEST_PRECOPY, &cause, -rc, err);
+	PROBE3(vfio_save_iterate, session_device_label(device), pending.initial_bytes, pending.dirty_bytes);
 	pthread_mutex_lock(&device->session->snapshot_lock);
 	if (pending.initial_again)
 		view->initial_read = false; /* a new first full state, that must be loaded as well */

@@ -8,7 +8,24 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
+
+/*
+ * A state that fits a slot or two would be read whole before its first byte travels: it goes in a few smaller packets, so that
+ * wire and load begin meanwhile. What is tiny stays whole: such devices may mishandle a split.
+ */
+enum { PIECES = 4, WHOLE_BYTES_MAX = 65536 };
+
+static size_t packet_bytes(const struct session_device *device, uint64_t left_bytes)
+{
+	size_t slot_bytes = device->session->plan.slot_bytes;
+	uint64_t piece = (left_bytes / PIECES + WHOLE_BYTES_MAX - 1) / WHOLE_BYTES_MAX * WHOLE_BYTES_MAX;
+
+	if (left_bytes <= WHOLE_BYTES_MAX || piece > slot_bytes)
+		return slot_bytes;
+	return piece;
+}
 
 /* A slot to fill, waiting for one if need be. */
 static int take_slot(struct session_device *device, unsigned *slot, uint64_t *index)
@@ -17,6 +34,10 @@ static int take_slot(struct session_device *device, unsigned *slot, uint64_t *in
 	uint64_t began_ns = 0;
 
 	device->slot_wait_us = 0;
+	*slot = 0;
+	*index = device->counts.packets;
+	if (session->record)
+		return 0; /* what is in it is in the file before it is taken again */
 	for (;;) {
 		bool taken;
 		int rc;
@@ -42,8 +63,8 @@ static uint32_t narrow(uint64_t us)
 }
 
 /* @began_ns: when it began to be filled. The checksum counts as reading: it is what the reader's thread does meanwhile. */
-static void send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
-			uint64_t began_ns)
+static int send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
+		       uint64_t began_ns, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
 	void *payload = arena_payload(&session->arena, device->number, slot);
@@ -66,10 +87,17 @@ static void send_packet(struct session_device *device, unsigned slot, uint64_t i
 		device->first_packet_ns = header.ready_ns;
 	if (!atomic_load_explicit(&session->first_packet_ns, memory_order_relaxed))
 		atomic_store_explicit(&session->first_packet_ns, header.ready_ns, memory_order_relaxed);
+	if (flags & PACKET_CONFIG_STATE)
+		PROBE1(vfio_save_device_config_state, session_device_label(device));
+	else
+		PROBE2(vfio_save_block, session_device_label(device), bytes);
+	if (session->record)
+		return session_record_put(device, &header, payload, err);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_filled(&session->flow, device->number, bytes, flags & PACKET_CONFIG_STATE, &actions);
 	pthread_mutex_unlock(&session->flow_lock);
 	session_perform(session, &actions);
+	return 0;
 }
 
 static int read_error(struct session_device *device, uint32_t flags, int rc, struct vfiomig_error *err)
@@ -96,15 +124,13 @@ int session_read_packet(struct session_device *device, uint32_t flags, enum read
 	if (rc)
 		return read_error(device, flags, rc, err);
 	began_ns = clock_now_ns();
-	rc = reader_fill(&device->reader, arena_payload(&session->arena, device->number, slot),
-			 session->plan.slot_bytes, &got, stop);
+	rc = reader_fill(&device->reader, arena_payload(&session->arena, device->number, slot), device->packet_bytes,
+			 &got, stop);
 	if (rc)
 		return read_error(device, flags, rc, err);
 	if (*stop == READER_NOTHING && flags & PACKET_STOP_COPY)
 		return read_error(device, flags, -ENOMSG, err); /* legal in PRE_COPY only */
-	if (got > 0)
-		send_packet(device, slot, index, (uint32_t)got, flags, began_ns);
-	return 0;
+	return got > 0 ? send_packet(device, slot, index, (uint32_t)got, flags, began_ns, err) : 0;
 }
 
 static int send_config(struct session_device *device, struct vfiomig_error *err)
@@ -126,8 +152,7 @@ static int send_config(struct session_device *device, struct vfiomig_error *err)
 	if (bytes < 0)
 		return session_device_error(device, REQUEST_READ, &cause, (int)-bytes, err);
 	device->counts.config_bytes = (uint64_t)bytes;
-	send_packet(device, slot, index, (uint32_t)bytes, flags, began_ns);
-	return 0;
+	return send_packet(device, slot, index, (uint32_t)bytes, flags, began_ns, err);
 }
 
 void session_begin_reading(struct session_device *device)
@@ -137,20 +162,34 @@ void session_begin_reading(struct session_device *device)
 	device->reader = (struct reader){ .fd = ops->data_fd(device->device->impl),
 					  .cancel_fd = device->session->stop_fd,
 					  .explain = { ops->explain, device->device->impl } };
+	device->packet_bytes = device->session->plan.slot_bytes;
+}
+
+/* By the device's own estimate, which decides nothing but the size of packets. */
+static uint64_t left_bytes(struct session_device *device)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	struct vfiomig_pending pending = { 0 };
+	struct vfiomig_error ignored = { 0 };
+
+	if (ops->pending && !ops->pending(device->device->impl, &pending, &ignored) && pending.stop_copy_known)
+		return pending.stop_copy_bytes;
+	return device->precopy_done ? 0 : device->device->info.expected_bytes;
 }
 
 int session_read_stream(struct session_device *device, struct vfiomig_error *err)
 {
 	enum reader_stop stop = READER_FULL;
+	int rc = 0;
 
 	/* After PRE_COPY the same data_fd goes on, and with it the numbering. */
 	if (!device->precopy_done)
 		session_begin_reading(device);
-	while (stop == READER_FULL) {
-		int rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);
-
-		if (rc)
-			return rc;
-	}
-	return send_config(device, err);
+	device->packet_bytes = packet_bytes(device, left_bytes(device));
+	PROBE1(vfio_save_complete_precopy_start, session_device_label(device));
+	while (!rc && stop == READER_FULL)
+		rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);
+	rc = rc ? rc : send_config(device, err);
+	PROBE2(vfio_save_complete_precopy, session_device_label(device), rc);
+	return rc;
 }

@@ -101,7 +101,7 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		if (!session->core.device[d].precopy)
 			continue;
 		view = look(session, d);
-		if (!view.initial_read || credit_of(session, d) < view.initial_packets)
+		if (!view.initial_read || (!session->record && credit_of(session, d) < view.initial_packets))
 			return false;
 		all_dry &= view.dry;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
@@ -115,6 +115,18 @@ static bool precopies(const struct vfiomig_session *session)
 		if (session->core.device[d].precopy)
 			return true;
 	return false;
+}
+
+/* The estimate is judged by what the destination says of all that PRE_COPY gave, not of the part that it had seen before. */
+static bool rates_are_fresh(struct vfiomig_session *session, uint64_t now)
+{
+	if (session->record || !precopies(session))
+		return true;
+	if (!session->complete_ns) {
+		session->complete_ns = now;
+		session_measure(session);
+	}
+	return session->measured.sent_ns >= session->complete_ns;
 }
 
 static void refuse_switchover(struct vfiomig_session *session, const struct vfiomig_estimate *estimate)
@@ -140,9 +152,9 @@ void session_judge_switchover(struct vfiomig_session *session)
 	if (session->role != VFIOMIG_SOURCE || session->core.phase != PHASE_PRECOPY || session->due_told)
 		return;
 	session_measure_again(session);
-	estimate = reckon(session);
-	if (!precopy_complete(session, now))
+	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
 		return;
+	estimate = reckon(session);
 	if (options->flags & VFIOMIG_EXTERNAL_SWITCHOVER && !atomic_load(&session->switchover_asked))
 		return;
 	if (!session->due_since_ns)
