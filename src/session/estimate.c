@@ -15,6 +15,15 @@ enum { ASSUMED_MIB_PER_S = 100, ASSUMED_CONFIG_MS = 100, COMMIT_ROUND_TRIPS = 3 
 
 #define MIB (1024.0 * 1024)
 
+/* Whatever rates a peer may have claimed, sums of a few of these do not overflow. */
+#define FAR_NS 1e18
+
+/* Everything is rounded here and in the same way, so that sums of terms stay in the order of the terms. */
+static uint64_t whole_us(double ns)
+{
+	return (uint64_t)((ns < FAR_NS ? ns : FAR_NS) / 1e3);
+}
+
 static __attribute__((format(printf, 4, 5))) void add_term(struct vfiomig_estimate *estimate, const char *name,
 							   const double ns[2], const char *format, ...)
 {
@@ -22,8 +31,8 @@ static __attribute__((format(printf, 4, 5))) void add_term(struct vfiomig_estima
 	va_list args;
 
 	snprintf(term->name, sizeof(term->name), "%s", name);
-	term->low_us = (uint64_t)(ns[0] / 1e3);
-	term->high_us = (uint64_t)(ns[1] / 1e3);
+	term->low_us = whole_us(ns[0]);
+	term->high_us = whole_us(ns[1]);
 	va_start(args, format);
 	vsnprintf(term->basis, sizeof(term->basis), format, args);
 	va_end(args);
@@ -61,6 +70,7 @@ static double add_transitions(const struct estimate_facts *facts, bool source, s
 {
 	double ns[2] = { 0, 0 };
 	unsigned measured = 0;
+	const char *name = source ? "stop transitions" : "start transitions";
 	bool precopied = false;
 
 	for (unsigned d = 0; d < facts->devices; d++) {
@@ -74,13 +84,15 @@ static double add_transitions(const struct estimate_facts *facts, bool source, s
 			ns[1] = join(facts, ns[1], one * arcs(device, source));
 	}
 	estimate->assumed = true;
-	if (measured == facts->devices)
-		add_term(estimate, source ? "stop transitions" : "start transitions", ns,
-			 "assumed: each arc at most as long as one on the way to %s was",
-			 precopied ? "PRE_COPY" : "RESUMING");
+	if (measured == 0)
+		add_term(estimate, name, ns, "assumed: nothing; no transition has been measured");
+	else if (measured < facts->devices)
+		add_term(estimate, name, ns,
+			 "assumed: each arc as one on the way to %s was, on %u of %u devices; of the others nothing",
+			 precopied ? "PRE_COPY" : "RESUMING", measured, facts->devices);
 	else
-		add_term(estimate, source ? "stop transitions" : "start transitions", ns,
-			 "assumed: nothing; no transition has been measured");
+		add_term(estimate, name, ns, "assumed: each arc at most as long as one on the way to %s was",
+			 precopied ? "PRE_COPY" : "RESUMING");
 	return ns[1];
 }
 
@@ -180,14 +192,13 @@ static void add_config(const struct estimate_facts *facts, struct vfiomig_estima
 void estimate_make(const struct estimate_facts *facts, struct vfiomig_estimate *estimate)
 {
 	double commit[2] = { COMMIT_ROUND_TRIPS * (double)facts->rtt_ns, COMMIT_ROUND_TRIPS * (double)facts->rtt_ns };
-	double expected_ns;
 
 	*estimate = (struct vfiomig_estimate){ .size = estimate->size };
-	expected_ns = add_transitions(facts, true, estimate);
-	expected_ns += add_stream(facts, estimate);
+	estimate->expected_us = whole_us(add_transitions(facts, true, estimate));
+	estimate->expected_us += whole_us(add_stream(facts, estimate));
 	add_config(facts, estimate);
-	expected_ns += add_transitions(facts, false, estimate);
+	estimate->expected_us += whole_us(add_transitions(facts, false, estimate));
 	add_term(estimate, "commit", commit, "%d round trips of %.2f ms", COMMIT_ROUND_TRIPS,
 		 (double)facts->rtt_ns / 1e6);
-	estimate->expected_us = (uint64_t)((expected_ns + commit[0]) / 1e3);
+	estimate->expected_us += whole_us(commit[0]);
 }
