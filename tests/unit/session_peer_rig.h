@@ -12,7 +12,7 @@
 
 #include "wire/message.h"
 
-enum { PEER_DEVICES = 2, PEER_LIMIT_MS = 30000 };
+enum { PEER_DEVICES = 2, PEER_LANES = 2, PEER_LIMIT_MS = 30000 };
 
 struct peer_rig {
 	struct vfiomig_listener *listener;
@@ -45,6 +45,11 @@ void peer_send(int fd, uint16_t type, const void *body, size_t bytes);
 void peer_send_offer(int fd, unsigned devices);
 /* The manifest of the rig's own device @number, which fits; @name may be "". */
 void peer_send_device(const struct peer_rig *rig, int fd, unsigned number, const char *name);
+
+/* A lane of that session, once READY has come: connected, hello out and the answer in. */
+int peer_lane(const struct peer_rig *rig, unsigned lane);
+/* The first message over a lane, with a body of @bytes; it may be too late for the destination to take it. */
+void peer_warm_up(int lane_fd, uint32_t bytes);
 
 /* The next message that is no heartbeat. */
 void peer_receive(int fd, struct peer_message *message);
