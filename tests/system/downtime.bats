@@ -212,6 +212,18 @@ page()
 	[[ $(grep -c '<details' page.html) == 8 ]]
 }
 
+@test "what is named like markup stays text on the timeline" {
+	local tape='<b onload="x">&'"'"'.json'
+	"$PROGRAM" send --to "file:$tape" --device sim:bytes=1M >record.json 2>record.err
+	recv --once --device sim:bytes=1M
+	send --device "file:$tape" --timeline page.html
+	ended recv
+	codes 0 0
+	page page.html
+	grep -qF 'file:&lt;b onload=&quot;x&quot;&gt;&amp;&#39;.json' page.html
+	! grep -q '<b onload' page.html
+}
+
 @test "a timeline that cannot be written is found out before anything is stopped" {
 	refused 2 send --to 127.0.0.1:1 --device sim: --timeline nowhere/page.html --json
 	said refused '--timeline nowhere/page.html: it cannot be written: No such file'
