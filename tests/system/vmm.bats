@@ -7,9 +7,9 @@ load lib.bash
 # word NAME: a FIFO that stays open, its descriptor in $NAME.
 word()
 {
-	mkfifo "$1.json"
-	exec {fd}<>"$1.json"
-	rm "$1.json"
+	mkfifo "$1.fifo"
+	exec {fd}<>"$1.fifo"
+	rm "$1.fifo"
 	printf -v "$1" %s "$fd"
 }
 
