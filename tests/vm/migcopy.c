@@ -6,12 +6,7 @@
  * Exit status: 0 the destination runs; 1 the destination refused, its errno's name is on stdout; 2 usage; 3 anything else.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <linux/vfio.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +14,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Newer than bookworm's header. */
-#ifndef VFIO_MIG_GET_PRECOPY_INFO
-#define VFIO_DEVICE_STATE_PRE_COPY 6
-#endif
+#include "mdev.h"
 
-enum { CONFIG_BYTES = 256, THREADS_MAX = 16 };
+enum { THREADS_MAX = 16 };
 
 static const char usage[] =
 	"usage: migcopy SOURCE DESTINATION [OPTION...]    (UUIDs of mediated devices)\n"
@@ -34,13 +26,6 @@ static const char usage[] =
 	"  flip=N       invert byte N                swap=N   exchange 16 bytes at N with the next 16\n"
 	"  threads=N    N threads write one chunk each, at the same time and in no order\n"
 	"  config=none|early|twice|command-first    instead of once, after all data, BARs before command\n";
-
-struct device {
-	int container;
-	int group;
-	int fd;
-	off_t config;
-};
 
 struct options {
 	size_t chunk;
@@ -52,82 +37,6 @@ struct options {
 	int precopy;
 	const char *config;
 };
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
-{
-	int error = errno;
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, ": %s\n", strerror(error));
-	exit(3);
-}
-
-static void device_open(struct device *device, const char *uuid)
-{
-	struct vfio_region_info region = { .argsz = sizeof(region), .index = VFIO_PCI_CONFIG_REGION_INDEX };
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/iommu_group", uuid);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		die("%s", path);
-	link[n] = 0;
-	snprintf(path, sizeof(path), "/dev/vfio/%s", basename(link));
-	device->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	device->group = open(path, O_RDWR | O_CLOEXEC);
-	if (device->container < 0 || device->group < 0)
-		die("%s", path);
-	if (ioctl(device->group, VFIO_GROUP_SET_CONTAINER, &device->container))
-		die("VFIO_GROUP_SET_CONTAINER");
-	if (ioctl(device->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		die("VFIO_SET_IOMMU");
-	device->fd = ioctl(device->group, VFIO_GROUP_GET_DEVICE_FD, uuid);
-	if (device->fd < 0)
-		die("VFIO_GROUP_GET_DEVICE_FD %s", uuid);
-	if (ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &region))
-		die("VFIO_DEVICE_GET_REGION_INFO");
-	device->config = (off_t)region.offset;
-}
-
-static void device_close(const struct device *device)
-{
-	close(device->fd);
-	close(device->group);
-	close(device->container);
-}
-
-/* Returns the data_fd that comes with the new state, -1 without one, or -errno - 1 below that. */
-static int set_state(const struct device *device, unsigned int state)
-{
-	union {
-		struct vfio_device_feature feature;
-		uint64_t room[4];
-	} arg = { .feature = { .argsz = sizeof(struct vfio_device_feature) +
-					sizeof(struct vfio_device_feature_mig_state),
-			       .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
-	struct vfio_device_feature_mig_state mig = { .device_state = state, .data_fd = -1 };
-
-	memcpy(arg.feature.data, &mig, sizeof(mig));
-	if (ioctl(device->fd, VFIO_DEVICE_FEATURE, &arg))
-		return -errno - 1;
-	memcpy(&mig, arg.feature.data, sizeof(mig));
-	return mig.data_fd;
-}
-
-static int must_set_state(const struct device *device, unsigned int state)
-{
-	int fd = set_state(device, state);
-
-	if (fd < -1) {
-		errno = -fd - 1;
-		die("state %u", state);
-	}
-	return fd;
-}
 
 static size_t read_all(int fd, uint8_t **stream, size_t *room, size_t bytes, size_t chunk)
 {
@@ -149,7 +58,7 @@ static size_t read_all(int fd, uint8_t **stream, size_t *room, size_t bytes, siz
 }
 
 /* The whole stream of a device that goes RUNNING -> STOP; with 1 KiB of room after it. */
-static uint8_t *save(const struct device *source, const struct options *options, size_t *bytes)
+static uint8_t *save(const struct mdev *source, const struct options *options, size_t *bytes)
 {
 	size_t room = options->chunk + 1024;
 	uint8_t *stream = malloc(room);
@@ -157,14 +66,14 @@ static uint8_t *save(const struct device *source, const struct options *options,
 
 	*bytes = 0;
 	if (options->precopy) {
-		fd = must_set_state(source, VFIO_DEVICE_STATE_PRE_COPY);
+		fd = mdev_must_set_state(source, VFIO_DEVICE_STATE_PRE_COPY);
 		*bytes = read_all(fd, &stream, &room, 0, options->chunk);
 	}
-	next = must_set_state(source, VFIO_DEVICE_STATE_STOP_COPY);
+	next = mdev_must_set_state(source, VFIO_DEVICE_STATE_STOP_COPY);
 	fd = next >= 0 ? next : fd;
 	*bytes = read_all(fd, &stream, &room, *bytes, options->chunk);
 	close(fd);
-	must_set_state(source, VFIO_DEVICE_STATE_STOP);
+	mdev_must_set_state(source, VFIO_DEVICE_STATE_STOP);
 	stream = realloc(stream, *bytes + 1024);
 	if (!stream)
 		die("%zu bytes", *bytes);
@@ -231,59 +140,37 @@ static void load(int fd, const uint8_t *stream, size_t bytes, const struct optio
 	}
 }
 
-static int config_put(const struct device *device, const uint8_t *config, size_t from, size_t to)
-{
-	return pwrite(device->fd, config + from, to - from, device->config + (off_t)from) < 0 ? -errno : 0;
-}
-
-/* In the order that a PCI device wants: BARs, the rest, the command register last; or the other way round. */
-static int restore(const struct device *device, const uint8_t *config, int command_first)
-{
-	int error = 0;
-
-	if (command_first)
-		error = config_put(device, config, 0x04, 0x06);
-	if (!error)
-		error = config_put(device, config, 0x0c, 0x28);
-	if (!error)
-		error = config_put(device, config, 0x3c, CONFIG_BYTES);
-	if (!error && !command_first)
-		error = config_put(device, config, 0x04, 0x06);
-	return error;
-}
-
 static int refused(const char *what, int error)
 {
 	printf("%s: %s\n", what, strerrorname_np(error));
 	return 1;
 }
 
-static int copy(const struct device *source, const struct device *destination, const struct options *options)
+static int copy(const struct mdev *source, const struct mdev *destination, const struct options *options)
 {
 	uint8_t config[CONFIG_BYTES], *stream;
 	int fd, error, result = 0;
 	size_t bytes;
 
 	stream = save(source, options, &bytes);
-	if (pread(source->fd, config, CONFIG_BYTES, source->config) != CONFIG_BYTES)
-		die("config of the source");
+	mdev_config_get(source, config);
 	spoil(stream, &bytes, options);
-	fd = must_set_state(destination, VFIO_DEVICE_STATE_RESUMING);
+	fd = mdev_must_set_state(destination, VFIO_DEVICE_STATE_RESUMING);
 	if (!strcmp(options->config, "early")) {
-		error = restore(destination, config, 0);
+		error = mdev_config_put(destination, config, 0);
 		if (error)
 			result = refused("early config", -error);
 	}
 	load(fd, stream, bytes, options);
 	free(stream);
 	if (strcmp(options->config, "none") && strcmp(options->config, "early")) {
-		error = restore(destination, config, !strcmp(options->config, "command-first"));
+		error = mdev_config_put(destination, config, !strcmp(options->config, "command-first"));
 		if (!error && !strcmp(options->config, "twice"))
-			error = restore(destination, config, 0);
+			error = mdev_config_put(destination, config, 0);
 		if (error)
 			result = refused("config", -error);
 	}
-	error = set_state(destination, VFIO_DEVICE_STATE_RUNNING);
+	error = mdev_set_state(destination, VFIO_DEVICE_STATE_RUNNING);
 	if (error < -1)
 		result = refused("RESUMING -> RUNNING", -error - 1);
 	close(fd);
@@ -324,17 +211,17 @@ static int parse(struct options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options options = { .chunk = 1 << 20, .flip = -1, .swap = -1, .threads = 1, .config = "once" };
-	struct device source, destination;
+	struct mdev source, destination;
 	int result;
 
 	if (argc < 3 || parse(&options, argc - 3, argv + 3)) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	device_open(&source, argv[1]);
-	device_open(&destination, argv[2]);
+	mdev_open(&source, argv[1]);
+	mdev_open(&destination, argv[2]);
 	result = copy(&source, &destination, &options);
-	device_close(&source);
-	device_close(&destination);
+	mdev_close(&source);
+	mdev_close(&destination);
 	return result;
 }

@@ -94,15 +94,23 @@ start_recv()
 }
 
 # transfer: one migration, from both programs' start to their end.
-transfer()
+transfer() { transfer_by both_sides; }
+
+both_sides()
 {
-	local end before
-	# shellcheck disable=SC2086 # interface and direction
-	for end in va_tx vb_rx lo_rx; do counter $end ${end/_/ }; done
 	start_recv
 	start send
 	finish send "$send_limit"
 	finish recv 20
+}
+
+# transfer_by COMMAND: one migration that COMMAND makes; it leaves the programs' output, send_code and recv_code.
+transfer_by()
+{
+	local end before
+	# shellcheck disable=SC2086 # interface and direction
+	for end in va_tx vb_rx lo_rx; do counter $end ${end/_/ }; done
+	"$1"
 	for end in va_tx vb_rx lo_rx; do
 		before=${!end}
 		# shellcheck disable=SC2086

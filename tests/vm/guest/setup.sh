@@ -2,7 +2,7 @@
 # Sourced by every script in the guest: the pieces, and a place to work in.
 guest_dir=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 top=$(readlink -f "$guest_dir/../../..")
-for piece in net devices program check judge; do
+for piece in net devices program rounds check judge qemu; do
 	# shellcheck source=/dev/null
 	. "$guest_dir/$piece.sh"
 done

@@ -44,7 +44,7 @@ kmod_folder()
 # Folders that no checkout has used for a week.
 drop_old()
 {
-	find "$vm_cache" -mindepth 1 -maxdepth 1 \( -name 'guest-*' -o -name 'kmod-*' \) -mtime +7 -exec rm -rf {} +
+	find "$vm_cache" -mindepth 1 -maxdepth 1 \( -name 'guest-*' -o -name 'kmod-*' -o -name 'peer-*' \) -mtime +7 -exec rm -rf {} +
 	rm -rf "$vm_cache"/{initrd,unpacked,headers}.??????
 }
 
