@@ -148,7 +148,7 @@ in_turn()
 	grep -q '^  total ' probe.out
 	grep -q '^  slowest: device ' probe.out
 	rm probe.out
-	! gone "$pid_recv"
+	alive recv
 	said recv 'a sender asked what a migration would cost: nothing was stopped'
 	[[ ! -s recv.json ]] || fail "a probe is no migration and has no result"
 	send --device sim:bytes=4M,name=one --device sim:bytes=8M,seed=2
@@ -196,7 +196,7 @@ in_turn()
 	grep -Eq '^  quiesce +source +[0-9.]+ [um]?s +[0-9]+ %' demo.out
 	grep -Eq '^  DEVICE +PRE-COPY +IN +STOP-COPY +IN +READ +WIRE +LOAD +SLOWEST$' demo.out
 	[[ $(grep -Ec '^  demo[01] .* (read|wire|load)$' demo.out) == 2 ]]
-	! grep -q ' $' demo.out || fail "blanks at the end of a line"
+	run ! grep -q ' $' demo.out
 }
 
 @test "a timeline is one page that leads nowhere else" {
@@ -225,7 +225,7 @@ in_turn()
 	codes 0 0
 	page page.html
 	grep -qF 'file:&lt;b&gt;&quot;&amp;&#39;.tape' page.html
-	! grep -q 'file:<' page.html
+	run ! grep -q 'file:<' page.html
 }
 
 @test "a timeline that cannot be written is found out before anything is stopped" {

@@ -19,7 +19,7 @@ record()
 	(($(stat -c %s nic.tape) >= 3 * 1048576 + 264))
 	"$PROGRAM" send --to file:nic.tape --device sim:bytes=3M,seed=4 >people.out 2>people.err
 	grep -q '^recorded 1 device: 3.00 MiB$' people.out
-	! grep -q downtime people.out
+	run ! grep -q downtime people.out
 }
 
 @test "what was recorded arrives" {
