@@ -73,6 +73,8 @@ static struct vfiomig_estimate reckon(struct vfiomig_session *session)
 
 	gather(session, &facts);
 	estimate_make(&facts, &estimate);
+	if (session->record)
+		return estimate; /* nobody loads it, so nobody can be told how long that would take */
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->estimate = estimate;
 	pthread_mutex_unlock(&session->snapshot_lock);
