@@ -91,13 +91,19 @@ static int rows_of(const struct chart *chart, unsigned device, bool source)
 	return count;
 }
 
+/* Where the axis at the top may be out of sight there is another one at the bottom. */
+static bool is_tall(const struct chart *chart)
+{
+	return chart->budget->devices > 3;
+}
+
 static int height_of(const struct chart *chart)
 {
 	int height = AXIS_HEIGHT + (chart->budget->path_pieces ? PATH_HEIGHT : 0);
 
 	for (unsigned d = 0; d < chart->budget->devices; d++)
 		height += NAME_HEIGHT + (rows_of(chart, d, true) + rows_of(chart, d, false)) * ROW_HEIGHT;
-	return height + ROW_HEIGHT / 2;
+	return height + (is_tall(chart) ? AXIS_HEIGHT : ROW_HEIGHT / 2);
 }
 
 /* From the stop to the end of whatever came last, and a little room. */
@@ -131,6 +137,17 @@ static double tick_ns(double range_ns)
 	return power * (parts >= 5 ? 5 : (parts >= 2 ? 2 : 1));
 }
 
+static int plot_bottom(const struct chart *chart, int height)
+{
+	return is_tall(chart) ? height - AXIS_HEIGHT + 8 : height;
+}
+
+static void tick_label(const struct chart *chart, double x, int y, double ns, int digits)
+{
+	fprintf(chart->out, "<text class=\"soft\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.*f ms</text>\n", x, y,
+		digits, ns / 1e6 + 0.0);
+}
+
 static void axis(struct chart *chart, int height)
 {
 	double step_ns = tick_ns(chart->to_ns - chart->from_ns);
@@ -140,9 +157,10 @@ static void axis(struct chart *chart, int height)
 		double x = x_of(chart, ns);
 
 		fprintf(chart->out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x,
-			AXIS_HEIGHT - 6, height);
-		fprintf(chart->out, "<text class=\"soft\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.*f ms</text>\n",
-			x, AXIS_HEIGHT - 11, digits, ns / 1e6 + 0.0);
+			AXIS_HEIGHT - 6, plot_bottom(chart, height));
+		tick_label(chart, x, AXIS_HEIGHT - 11, ns, digits);
+		if (is_tall(chart))
+			tick_label(chart, x, height - 5, ns, digits);
 	}
 	chart->y = AXIS_HEIGHT;
 }
@@ -155,7 +173,7 @@ static void end_line(const struct chart *chart, int height)
 		fprintf(chart->out,
 			"<g><title>the destination runs, and the source has heard it</title>"
 			"<line class=\"end\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/></g>\n",
-			x, x, AXIS_HEIGHT - 6, height);
+			x, x, AXIS_HEIGHT - 6, plot_bottom(chart, height));
 }
 
 /*

@@ -305,7 +305,7 @@ void session_judge_switchover(struct vfiomig_session *session);
 
 /*
  * session_record.c: a source that records instead of sending. session->record says that it is one. Errors as of recording.h.
- * init: before _start, -ENAMETOOLONG; open: nothing is stopped yet; put: the device's thread.
+ * init: before _start, -EINVAL, -ENAMETOOLONG; open: nothing is stopped yet; put: the device's thread.
  */
 int session_record_init(struct vfiomig_session *session, const char *path, struct vfiomig_error *err);
 int session_record_open(struct vfiomig_session *session, struct vfiomig_error *err);

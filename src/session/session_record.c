@@ -35,6 +35,8 @@ static void path_of(const struct vfiomig_session *session, unsigned d, char *out
 
 int session_record_init(struct vfiomig_session *session, const char *path, struct vfiomig_error *err)
 {
+	if (!path[0])
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "the path to record into is empty");
 	if (strlen(path) + sizeof(session->device[0].device->name) + 1 >= PATH_BYTES_MAX)
 		return error_set(err, VFIOMIG_USAGE, ENAMETOOLONG, NULL, "the path to record into is too long");
 	session->record = calloc(1, sizeof(*session->record));

@@ -73,16 +73,23 @@ static struct vfiomig_estimate reckon(struct vfiomig_session *session)
 
 	gather(session, &facts);
 	estimate_make(&facts, &estimate);
+	if (session->record)
+		return estimate; /* nobody loads it, so nobody can be told how long that would take */
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->estimate = estimate;
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return estimate;
 }
 
-/* Is what all devices still have to give less than ever, within the last GAIN_MS? */
-static bool gains(struct vfiomig_session *session, uint64_t left_bytes, uint64_t now)
+/*
+ * Is what all devices still have to give less than ever, within the last GAIN_MS? Initial bytes take as long as they take; what
+ * gets dirty again must become less by a part that is worth it.
+ */
+static bool gains(struct vfiomig_session *session, uint64_t left_bytes, bool initial, uint64_t now)
 {
-	if (!session->least_ns || left_bytes < session->least_bytes - session->least_bytes / 16) {
+	uint64_t worth = initial ? 0 : session->least_bytes / 16;
+
+	if (!session->least_ns || left_bytes < session->least_bytes - worth) {
 		session->least_bytes = left_bytes;
 		session->least_ns = now;
 	}
@@ -92,8 +99,8 @@ static bool gains(struct vfiomig_session *session, uint64_t left_bytes, uint64_t
 /* Have all devices given what PRE_COPY can, and has the destination loaded their initial bytes? */
 static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 {
+	bool all_dry = true, initial_loaded = true;
 	uint64_t left_bytes = 0;
-	bool all_dry = true;
 
 	for (unsigned d = 0; d < session->devices; d++) {
 		struct session_precopy view;
@@ -101,12 +108,14 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		if (!session->core.device[d].precopy)
 			continue;
 		view = look(session, d);
-		if (!view.initial_read || (!session->record && credit_of(session, d) < view.initial_packets))
+		if (view.initial_read && !session->record && credit_of(session, d) < view.initial_packets)
 			return false;
+		initial_loaded &= view.initial_read;
 		all_dry &= view.dry;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
 	}
-	return all_dry || !gains(session, left_bytes, now);
+	/* A device that says that it has initial bytes, and does not give them, must not hold the others for ever. */
+	return (all_dry && initial_loaded) || !gains(session, left_bytes, !initial_loaded, now);
 }
 
 static bool precopies(const struct vfiomig_session *session)
@@ -152,9 +161,9 @@ void session_judge_switchover(struct vfiomig_session *session)
 	if (session->role != VFIOMIG_SOURCE || session->core.phase != PHASE_PRECOPY || session->due_told)
 		return;
 	session_measure_again(session);
+	estimate = reckon(session);
 	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
 		return;
-	estimate = reckon(session);
 	if (options->flags & VFIOMIG_EXTERNAL_SWITCHOVER && !atomic_load(&session->switchover_asked))
 		return;
 	if (!session->due_since_ns)

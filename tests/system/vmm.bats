@@ -7,9 +7,9 @@ load lib.bash
 # word NAME: a FIFO that stays open, its descriptor in $NAME.
 word()
 {
-	mkfifo "$1.json"
-	exec {fd}<>"$1.json"
-	rm "$1.json"
+	mkfifo "$1.fifo"
+	exec {fd}<>"$1.fifo"
+	rm "$1.fifo"
 	printf -v "$1" %s "$fd"
 }
 
@@ -37,7 +37,7 @@ arrived()
 	gated
 	echo >&"$ready"
 	until_true waits
-	! gone "$pid_send" && ! gone "$pid_recv"
+	alive send recv
 	echo >&"$done"
 	arrived
 }
@@ -46,7 +46,7 @@ arrived()
 	gated
 	echo >&"$done"
 	until_true waits
-	! gone "$pid_send" && ! gone "$pid_recv"
+	alive send recv
 	echo >&"$ready"
 	arrived
 }
@@ -68,7 +68,7 @@ arrived()
 	recv --once --device sim:bytes=2M --config-after-iter on --platform-ready-fd "$ready"
 	send_start --device sim:bytes=2M --verbose
 	until_true waits
-	! gone "$pid_recv"
+	alive recv
 	echo >&"$ready"
 	arrived
 }
