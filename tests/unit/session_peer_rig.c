@@ -150,10 +150,15 @@ void peer_write(int fd, const void *bytes, size_t count)
 
 void peer_send(int fd, uint16_t type, const void *body, size_t bytes)
 {
+	peer_send_as(fd, claimed, type, body, bytes);
+}
+
+void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *body, size_t bytes)
+{
 	struct frame_head head = { .bytes = (uint32_t)bytes, .version = WIRE_VERSION, .type = type };
 	uint8_t frame[FRAME_HEAD_BYTES + MESSAGE_BYTES_MAX];
 
-	memcpy(head.session, claimed, sizeof(head.session));
+	memcpy(head.session, session, sizeof(head.session));
 	frame_head_encode(frame, &head);
 	if (bytes)
 		memcpy(frame + FRAME_HEAD_BYTES, body, bytes);
@@ -197,6 +202,7 @@ void peer_receive(int fd, struct peer_message *message)
 		if (head.bytes && !read_all(fd, message->body, head.bytes))
 			return;
 		message->type = head.type;
+		memcpy(message->session, head.session, sizeof(message->session));
 		message->bytes = head.bytes;
 	} while (message->type == MESSAGE_HEARTBEAT);
 }

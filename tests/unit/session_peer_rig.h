@@ -25,6 +25,7 @@ struct peer_rig {
 struct peer_message {
 	uint16_t type; /* 0: the destination has closed */
 	uint32_t bytes;
+	uint8_t session[16];
 	uint8_t body[MESSAGE_BYTES_MAX];
 };
 
@@ -40,6 +41,8 @@ int peer_connect(const struct peer_rig *rig);
 int peer_control(const struct peer_rig *rig);
 
 void peer_write(int fd, const void *bytes, size_t count);
+/* One frame of any session. */
+void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *body, size_t bytes);
 /* One frame of the session that all these sources claim. */
 void peer_send(int fd, uint16_t type, const void *body, size_t bytes);
 void peer_send_offer(int fd, unsigned devices);
