@@ -3,10 +3,11 @@
 #include "arguments.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int read_number(const char *text, uint64_t *out)
+int argument_read_number(const char *text, uint64_t *out)
 {
 	static const char suffixes[] = "KMG";
 	const char *suffix;
@@ -15,17 +16,17 @@ static int read_number(const char *text, uint64_t *out)
 	char *end;
 
 	if (*text < '0' || *text > '9')
-		return -1;
+		return -EINVAL;
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	if (*end) {
 		suffix = strchr(suffixes, *end);
 		if (!suffix || end[1])
-			return -1;
+			return -EINVAL;
 		shift = 10u * (unsigned)(suffix - suffixes + 1);
 	}
 	if (errno || value > UINT64_MAX >> shift)
-		return -1;
+		return -EINVAL;
 	*out = (uint64_t)value << shift;
 	return 0;
 }
@@ -34,7 +35,7 @@ uint64_t argument_number(struct argp_state *state, const char *option, const cha
 {
 	uint64_t value = 0;
 
-	if (read_number(text, &value) || value < min || value > max)
+	if (argument_read_number(text, &value) || value < min || value > max)
 		argp_error(state, "--%s %s: a number from %llu to %llu is needed; K, M and G may follow it", option,
 			   text, (unsigned long long)min, (unsigned long long)max);
 	return value;
@@ -42,9 +43,28 @@ uint64_t argument_number(struct argp_state *state, const char *option, const cha
 
 unsigned argument_choice(struct argp_state *state, const char *option, const char *text, const char *const *words)
 {
-	for (unsigned i = 0; words[i]; i++)
+	char all[128] = "";
+	size_t at = 0;
+
+	for (unsigned i = 0; words[i]; i++) {
 		if (!strcmp(text, words[i]))
 			return i;
-	argp_error(state, "--%s %s: see --help for the words that it takes", option, text);
+		if (at < sizeof(all))
+			at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", i ? ", " : "", words[i]);
+	}
+	argp_error(state, "--%s: '%s' is none of %s", option, text, all);
 	return 0;
+}
+
+const char *argument_item(struct argp_state *state, const char *option, const char *text, char *item)
+{
+	size_t bytes = strcspn(text, ",");
+
+	if (!bytes || bytes >= ARGUMENT_BYTES_MAX) {
+		argp_error(state, "--%s %s: values with commas between are needed", option, text);
+		return NULL;
+	}
+	memcpy(item, text, bytes);
+	item[bytes] = '\0';
+	return text[bytes] ? text + bytes + 1 : NULL;
 }

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments of the bench's options; what cannot be read ends the program with exit code 2 and a sentence (argp's way). */
+/* Numbers, words and lists from the command line, for argp's parsers. */
 #ifndef BENCH_ARGUMENTS_H
 #define BENCH_ARGUMENTS_H
 
 #include <argp.h>
 #include <stdint.h>
 
-/* A whole number, with K, M or G behind it (powers of 1024) if need be, from @min to @max. */
+enum { ARGUMENT_BYTES_MAX = 32 }; /* of an item of a list, with its NUL */
+
+/* The number in @text, K, M or G (1024s) behind it or not, or the end of the program with a sentence. */
 uint64_t argument_number(struct argp_state *state, const char *option, const char *text, uint64_t min, uint64_t max);
 
-/* The index of @text in @words, which ends with NULL. */
+/* As argument_number, but 0 or -EINVAL, and any number. */
+int argument_read_number(const char *text, uint64_t *out);
+
+/* Which of @words (NULL behind the last) @text is, or the end of the program with a sentence that names them. */
 unsigned argument_choice(struct argp_state *state, const char *option, const char *text, const char *const *words);
+
+/*
+ * The first item of @text, a list with commas, into @item, which has ARGUMENT_BYTES_MAX. Returns the rest, NULL behind the last
+ * one, or ends the program with a sentence.
+ */
+const char *argument_item(struct argp_state *state, const char *option, const char *text, char *item);
 
 #endif

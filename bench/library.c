@@ -4,57 +4,53 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <string.h>
+#include <stdio.h>
 
-struct library_end {
-	struct vfiomig_device *device;
-	struct vfiomig_session *session;
-};
+enum { SOURCE, DESTINATION, ENDS };
 
-static int end_start(struct library_end *end, enum vfiomig_role role, struct memory_device *memory,
-		     const struct vfiomig_options *options, struct vfiomig_error *err)
+static int start(struct vfiomig_session **out, enum vfiomig_role role, struct vfiomig_device *const *devices,
+		 unsigned count, const struct vfiomig_options *options, struct vfiomig_error *err)
 {
-	int rc;
+	int rc = vfiomig_session_create(out, role, options, err);
 
-	memory->state = VFIOMIG_STATE_RUNNING;
-	rc = vfiomig_device_wrap(&end->device, &memory_device_ops, memory, NULL, VFIOMIG_GATE_AUTO, err);
-	if (!rc)
-		rc = vfiomig_session_create(&end->session, role, options, err);
-	if (!rc)
-		rc = vfiomig_session_add_device(end->session, end->device, err);
-	return rc ? rc : vfiomig_session_start(end->session, err);
+	for (unsigned d = 0; !rc && d < count; d++)
+		rc = vfiomig_session_add_device(*out, devices[d], err);
+	return rc ? rc : vfiomig_session_start(*out, err);
 }
 
-static void end_close(struct library_end *end)
-{
-	vfiomig_session_close(end->session);
-	vfiomig_device_close(end->device);
-}
-
-static void wait_both(struct library_end ends[2])
-{
-	bool over[2] = { false, false };
-
-	while (!over[0] || !over[1]) {
-		struct pollfd fds[2];
-
-		for (int i = 0; i < 2; i++)
-			fds[i] = (struct pollfd){ .fd = over[i] ? -1 : vfiomig_session_fd(ends[i].session),
-						  .events = POLLIN };
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		for (int i = 0; i < 2; i++)
-			if (fds[i].revents)
-				over[i] = vfiomig_session_dispatch(ends[i].session) == 1;
-	}
-}
-
-static int check(const struct library_end *end, struct vfiomig_error *err)
+/* A source that fails before it has connected leaves a destination that waits for it. */
+static void leave_nobody_waiting(struct vfiomig_session *const ends[ENDS])
 {
 	struct vfiomig_result result;
 
-	if (vfiomig_session_result(end->session, &result))
+	if (!vfiomig_session_result(ends[SOURCE], &result) && result.error.code != VFIOMIG_OK)
+		vfiomig_session_cancel(ends[DESTINATION]);
+}
+
+static void wait_both(struct vfiomig_session *const ends[ENDS])
+{
+	bool over[ENDS] = { false, false };
+
+	while (!over[SOURCE] || !over[DESTINATION]) {
+		struct pollfd fds[ENDS];
+
+		for (int i = 0; i < ENDS; i++)
+			fds[i] = (struct pollfd){ .fd = over[i] ? -1 : vfiomig_session_fd(ends[i]), .events = POLLIN };
+		if (poll(fds, ENDS, -1) < 0)
+			continue;
+		for (int i = 0; i < ENDS; i++)
+			if (fds[i].revents)
+				over[i] = vfiomig_session_dispatch(ends[i]) == 1;
+		if (over[SOURCE] && !over[DESTINATION])
+			leave_nobody_waiting(ends);
+	}
+}
+
+static int check(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	struct vfiomig_result result;
+
+	if (vfiomig_session_result(session, &result))
 		return -EBUSY;
 	if (result.error.code == VFIOMIG_OK)
 		return 0;
@@ -62,49 +58,70 @@ static int check(const struct library_end *end, struct vfiomig_error *err)
 	return -EIO;
 }
 
-static int migrate(struct library_end ends[2], struct memory_device *from, struct memory_device *to,
-		   struct vfiomig_options *session, struct vfiomig_listener *listener, struct vfiomig_error *err)
+static int look(struct vfiomig_session *const ends[ENDS], struct library_outcome *outcome)
 {
-	int rc;
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+	int rc = vfiomig_session_stats(ends[DESTINATION], &stats);
 
-	session->listener = listener;
-	rc = end_start(&ends[1], VFIOMIG_DESTINATION, to, session, err);
+	snprintf(outcome->loader, sizeof(outcome->loader), "%s", stats.loader ? stats.loader : "");
+	if (!rc)
+		rc = vfiomig_session_stats(ends[SOURCE], &stats);
 	if (rc)
 		return rc;
-	session->listener = NULL;
-	session->peer = vfiomig_listener_address(listener);
-	rc = end_start(&ends[0], VFIOMIG_SOURCE, from, session, err);
-	if (rc)
-		return rc;
-	wait_both(ends);
-	rc = check(&ends[0], err);
-	return rc ? rc : check(&ends[1], err);
+	snprintf(outcome->transport, sizeof(outcome->transport), "%s", stats.transport);
+	outcome->downtime_us = stats.downtime_us;
+	outcome->bytes = stats.bytes;
+	outcome->budget.size = sizeof(outcome->budget);
+	outcome->has_budget = !vfiomig_session_budget(ends[SOURCE], &outcome->budget);
+	return 0;
 }
 
-int library_copy(struct memory_device *from, struct memory_device *to, const struct library_options *options,
-		 enum vfiomig_integrity integrity, struct moment *cost, struct vfiomig_error *err)
+static void translate(const struct library_options *options, struct vfiomig_options *session)
 {
-	struct vfiomig_options session = {
-		.size = sizeof(session),
-		.transport = VFIOMIG_TRANSPORT_TCP,
+	*session = (struct vfiomig_options){
+		.size = sizeof(*session),
+		.transport = options->transport,
 		.loader = options->loader,
-		.integrity = integrity,
-		.gate = VFIOMIG_GATE_OFF,
+		.integrity = options->integrity,
+		.gate = options->gate ? VFIOMIG_GATE_ON : VFIOMIG_GATE_OFF,
 		.lanes = options->lanes,
 		.slots = options->slots,
 		.slot_bytes = options->slot_bytes,
-		.flags = VFIOMIG_NO_PLATFORM,
+		.peer_timeout_ms = options->peer_timeout_ms,
+		.flags = VFIOMIG_NO_PLATFORM | (options->serial_states ? (unsigned)VFIOMIG_SERIAL_STATES : 0),
 	};
-	struct library_end ends[2] = { 0 };
-	struct vfiomig_listener *listener;
-	int rc = vfiomig_listener_open(&listener, "127.0.0.1:0", err);
+}
 
+int library_migrate(struct vfiomig_device *const *from, struct vfiomig_device *const *to, unsigned devices,
+		    const struct library_options *options, struct library_outcome *outcome, struct vfiomig_error *err)
+{
+	struct vfiomig_session *ends[ENDS] = { NULL, NULL };
+	struct vfiomig_listener *listener;
+	struct vfiomig_options session;
+	char address[256];
+	int rc;
+
+	translate(options, &session);
+	snprintf(address, sizeof(address), "%s:0", options->address);
+	rc = vfiomig_listener_open(&listener, address, err);
 	if (rc)
 		return rc;
-	rc = migrate(ends, from, to, &session, listener, err);
-	*cost = moment_since(from->started, to->loaded);
-	end_close(&ends[0]);
-	end_close(&ends[1]);
+	session.listener = listener;
+	rc = start(&ends[DESTINATION], VFIOMIG_DESTINATION, to, devices, &session, err);
+	session.listener = NULL;
+	session.peer = vfiomig_listener_address(listener);
+	if (!rc)
+		rc = start(&ends[SOURCE], VFIOMIG_SOURCE, from, devices, &session, err);
+	if (!rc) {
+		wait_both(ends);
+		rc = check(ends[SOURCE], err);
+	}
+	if (!rc)
+		rc = check(ends[DESTINATION], err);
+	if (!rc)
+		rc = look(ends, outcome);
+	vfiomig_session_close(ends[SOURCE]);
+	vfiomig_session_close(ends[DESTINATION]);
 	vfiomig_listener_close(listener);
 	return rc;
 }

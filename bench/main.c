@@ -7,6 +7,8 @@
 
 #include <vfiomig/vfiomig.h>
 
+#include "compare.h"
+#include "downtime.h"
 #include "throughput.h"
 
 static const struct command {
@@ -15,6 +17,8 @@ static const struct command {
 	const char *sentence;
 } commands[] = {
 	{ "throughput", throughput_main, "a stream in memory over TCP loopback, beside a bare copy loop" },
+	{ "downtime", downtime_main, "a matrix of migrations, beside the parts of the way and a sequential one" },
+	{ "compare", compare_main, "two files of samples: what became faster, what slower" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

@@ -3,40 +3,28 @@
 #include "memory_device.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PAGE_BYTES = 4096 };
 
-static uint64_t clock_ns(clockid_t clock)
+int memory_device_map(const struct memory_device *device, void **memory)
 {
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-struct moment moment_now(void)
-{
-	return (struct moment){ clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_PROCESS_CPUTIME_ID) };
-}
-
-struct moment moment_since(struct moment start, struct moment end)
-{
-	return (struct moment){ end.wall_ns - start.wall_ns, end.cpu_ns - start.cpu_ns };
-}
-
-static uint64_t *map(const struct memory_device *device)
-{
-	void *memory;
-
+	*memory = NULL;
 	if (!device->bytes)
-		return NULL;
-	memory = mmap(NULL, device->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, device->fd, 0);
-	return memory == MAP_FAILED ? NULL : memory;
+		return 0;
+	*memory = mmap(NULL, device->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, device->fd, 0);
+	if (*memory != MAP_FAILED)
+		return 0;
+	*memory = NULL;
+	return -errno;
+}
+
+void memory_device_unmap(const struct memory_device *device, void *memory)
+{
+	if (memory)
+		munmap(memory, device->bytes);
 }
 
 /* splitmix64: no two pages are alike, so a page in the wrong place is seen. */
@@ -50,23 +38,27 @@ static uint64_t mix(uint64_t x)
 
 int memory_device_init(struct memory_device *device, uint64_t bytes, uint64_t seed)
 {
+	void *memory;
 	uint64_t *words;
+	int rc;
 
 	*device = (struct memory_device){ .bytes = bytes, .state = VFIOMIG_STATE_RUNNING };
 	device->fd = memfd_create("vfiomig-bench", MFD_CLOEXEC);
 	if (device->fd < 0 || ftruncate(device->fd, (off_t)bytes))
 		return -errno;
-	words = map(device);
-	if (!words)
-		return bytes ? -errno : 0;
+	rc = memory_device_map(device, &memory);
+	if (rc)
+		return rc;
+	words = memory;
 	for (uint64_t i = 0; i < bytes / sizeof(*words); i++)
 		words[i] = mix(seed + i);
-	munmap(words, bytes);
+	memory_device_unmap(device, memory);
 	return 0;
 }
 
 void memory_device_fini(struct memory_device *device)
 {
+	pace_end(&device->pace);
 	if (device->fd >= 0)
 		close(device->fd);
 	device->fd = -1;
@@ -74,93 +66,141 @@ void memory_device_fini(struct memory_device *device)
 
 int memory_device_spoil(struct memory_device *device)
 {
-	uint64_t *words = map(device);
+	void *memory;
+	uint64_t *words;
+	int rc = memory_device_map(device, &memory);
 
-	if (!words)
-		return device->bytes ? -errno : 0;
+	if (rc)
+		return rc;
+	words = memory;
 	for (uint64_t at = 0; at + sizeof(*words) <= device->bytes; at += PAGE_BYTES)
 		words[at / sizeof(*words)] ^= UINT64_MAX;
-	munmap(words, device->bytes);
+	memory_device_unmap(device, memory);
 	return 0;
 }
 
 int memory_device_compare(const struct memory_device *a, const struct memory_device *b)
 {
-	uint64_t *left = map(a), *right = map(b);
-	int rc = -ENOMEM;
+	void *left, *right = NULL;
+	int rc;
 
 	if (a->bytes != b->bytes)
+		return -EBADMSG;
+	rc = memory_device_map(a, &left);
+	if (!rc)
+		rc = memory_device_map(b, &right);
+	if (!rc && a->bytes && memcmp(left, right, a->bytes))
 		rc = -EBADMSG;
-	else if (!a->bytes)
-		rc = 0;
-	else if (left && right)
-		rc = memcmp(left, right, a->bytes) ? -EBADMSG : 0;
-	if (left)
-		munmap(left, a->bytes);
-	if (right)
-		munmap(right, b->bytes);
+	memory_device_unmap(a, left);
+	memory_device_unmap(b, right);
 	return rc;
 }
 
-static int describe(void *dev, struct vfiomig_device_info *info, struct vfiomig_error *err)
+/* The chain of states by arcs: RUNNING, RUNNING_P2P (where there is one), STOP, and two ends that stream. -1: none of them. */
+static int place(const struct memory_device *device, enum vfiomig_state state)
 {
-	const struct memory_device *device = dev;
+	int p2p = device->options.without_p2p ? 0 : 1;
 
-	(void)err;
-	snprintf(info->driver, sizeof(info->driver), "memory");
-	info->migration_flags = VFIOMIG_MIGRATION_STOP_COPY | VFIOMIG_MIGRATION_P2P;
-	info->numa_node = -1;
-	info->expected_bytes = device->bytes;
-	return 0;
-}
-
-static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error *err)
-{
-	struct memory_device *device = dev;
-	bool streams = target == VFIOMIG_STATE_STOP_COPY || target == VFIOMIG_STATE_RESUMING;
-
-	if (device->state == VFIOMIG_STATE_RESUMING && target != device->state)
-		device->loaded = moment_now();
-	if (streams && lseek(device->fd, 0, SEEK_SET) < 0) {
-		err->errnum = errno;
-		snprintf(err->text, sizeof(err->text), "the memory stream cannot be rewound: %s", strerror(errno));
-		return -err->errnum;
+	switch (state) {
+	case VFIOMIG_STATE_RUNNING:
+		return 0;
+	case VFIOMIG_STATE_RUNNING_P2P:
+		return p2p ? 1 : -1;
+	case VFIOMIG_STATE_STOP:
+		return p2p + 1;
+	case VFIOMIG_STATE_STOP_COPY:
+	case VFIOMIG_STATE_RESUMING:
+		return p2p + 2;
+	default:
+		return -1;
 	}
-	if (target == VFIOMIG_STATE_STOP_COPY)
+}
+
+static uint64_t way_ms(const struct memory_device *device, int from, int to, enum vfiomig_state target)
+{
+	uint64_t arcs = (uint64_t)(from < to ? to - from : from - to);
+
+	if (from == to && device->state != target)
+		arcs = 2; /* from one end over STOP to the other */
+	if (device->state != VFIOMIG_STATE_RESUMING || !arcs)
+		return arcs * device->options.transition_ms;
+	return (arcs - 1) * device->options.transition_ms + device->options.load_ms;
+}
+
+static int end_stream(struct memory_device *device)
+{
+	int rc;
+
+	if (memory_device_data_fd(device) < 0)
+		return 0;
+	if (device->pace.runs) {
+		rc = pace_end(&device->pace);
+		device->streamed = device->pace.bytes;
+	} else {
+		off_t at = lseek(device->fd, 0, SEEK_CUR);
+
+		rc = at < 0 ? -errno : 0;
+		device->streamed = rc ? 0 : (uint64_t)at;
+	}
+	if (device->state == VFIOMIG_STATE_RESUMING)
+		device->loaded = moment_now();
+	device->state = VFIOMIG_STATE_STOP;
+	return rc;
+}
+
+static int begin_stream(struct memory_device *device, enum vfiomig_state target)
+{
+	bool gives = target == VFIOMIG_STATE_STOP_COPY;
+	uint64_t rate = gives ? device->options.read_rate : device->options.write_rate;
+
+	if (gives)
 		device->started = moment_now();
-	device->state = target;
-	return 0;
+	if (rate)
+		return pace_begin(&device->pace, device->fd, gives, rate);
+	return lseek(device->fd, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
-static enum vfiomig_state get_state(void *dev)
+static int arrive(struct memory_device *device, enum vfiomig_state target)
 {
-	const struct memory_device *device = dev;
+	int rc = 0;
 
-	return device->state;
+	if (target == VFIOMIG_STATE_STOP_COPY || target == VFIOMIG_STATE_RESUMING)
+		rc = begin_stream(device, target);
+	if (!rc)
+		device->state = target;
+	if (target == VFIOMIG_STATE_RUNNING)
+		device->running = moment_now();
+	return rc;
 }
 
-static int data_fd(void *dev)
+int memory_device_enter(struct memory_device *device, enum vfiomig_state target)
 {
-	const struct memory_device *device = dev;
-	bool streams = device->state == VFIOMIG_STATE_STOP_COPY || device->state == VFIOMIG_STATE_RESUMING;
+	int rc = end_stream(device);
 
-	return streams ? device->fd : -1;
+	return rc ? rc : arrive(device, target);
 }
 
-static int reset(void *dev, struct vfiomig_error *err)
+int memory_device_walk(struct memory_device *device, enum vfiomig_state target)
 {
-	struct memory_device *device = dev;
+	int from = place(device, device->state), to = place(device, target), rc;
+	uint64_t ms;
 
-	(void)err;
-	device->state = VFIOMIG_STATE_RUNNING;
-	return 0;
+	if (from < 0 || to < 0)
+		return -EINVAL;
+	if (device->state == target)
+		return 0;
+	if (device->state == VFIOMIG_STATE_RUNNING)
+		device->left = moment_now();
+	ms = way_ms(device, from, to, target);
+	rc = end_stream(device);
+	if (!rc && ms)
+		moment_sleep_until(moment_now().wall_ns + ms * NS_PER_MS);
+	return rc ? rc : arrive(device, target);
 }
 
-const struct vfiomig_device_ops memory_device_ops = {
-	.size = sizeof(memory_device_ops),
-	.describe = describe,
-	.set_state = set_state,
-	.get_state = get_state,
-	.data_fd = data_fd,
-	.reset = reset,
-};
+int memory_device_data_fd(const struct memory_device *device)
+{
+	if (device->state != VFIOMIG_STATE_STOP_COPY && device->state != VFIOMIG_STATE_RESUMING)
+		return -1;
+	return device->pace.runs ? device->pace.data_fd : device->fd;
+}

@@ -8,19 +8,21 @@
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arguments.h"
 #include "bare.h"
+#include "json_file.h"
 #include "library.h"
+#include "memory_device.h"
 #include "samples.h"
 
 enum variant { VARIANT_BARE, VARIANT_NONE, VARIANT_CRC32C, VARIANTS };
 
 static const char *const variant_names[VARIANTS] = { "bare", "none", "crc32c" };
+static const char *const loader_words[] = { "auto", "uring", "write", NULL }; /* by enum vfiomig_loader */
 static const double aims[VARIANTS] = { 0, 0.95, 0.85 };
 
 struct throughput_options {
@@ -72,7 +74,6 @@ static void choose_integrity(struct throughput_options *options, unsigned choice
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const integrities[] = { "both", "none", "crc32c", NULL };
-	static const char *const loaders[] = { "auto", "uring", "write", NULL };
 	struct throughput_options *options = state->input;
 	struct library_options *library = &options->library;
 
@@ -100,7 +101,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		choose_integrity(options, argument_choice(state, "integrity", arg, integrities));
 		return 0;
 	case KEY_LOADER:
-		library->loader = (enum vfiomig_loader)argument_choice(state, "loader", arg, loaders);
+		library->loader = (enum vfiomig_loader)argument_choice(state, "loader", arg, loader_words);
 		return 0;
 	case KEY_JSON:
 		options->json = arg;
@@ -132,6 +133,31 @@ static const struct argp throughput_argp = {
 	NULL,
 };
 
+/* From the source device's entry of STOP_COPY until its peer is told to leave RESUMING. */
+static int migrate(struct throughput *bench, enum vfiomig_integrity integrity, struct moment *cost,
+		   struct vfiomig_error *err)
+{
+	struct memory_device *memory[] = { &bench->from, &bench->to };
+	struct vfiomig_device *devices[] = { NULL, NULL };
+	struct library_options options = bench->options->library;
+	struct library_outcome outcome;
+	int rc = 0;
+
+	for (int i = 0; !rc && i < 2; i++) {
+		rc = memory_device_enter(memory[i], VFIOMIG_STATE_RUNNING);
+		if (!rc)
+			rc = vfiomig_device_wrap(&devices[i], &memory_device_ops, memory[i], NULL, VFIOMIG_GATE_AUTO,
+						 err);
+	}
+	options.integrity = integrity;
+	if (!rc)
+		rc = library_migrate(&devices[0], &devices[1], 1, &options, &outcome, err);
+	*cost = moment_since(bench->from.started, bench->to.loaded);
+	vfiomig_device_close(devices[0]);
+	vfiomig_device_close(devices[1]);
+	return rc;
+}
+
 static int measure(struct throughput *bench, enum variant variant, struct moment *cost)
 {
 	const struct throughput_options *options = bench->options;
@@ -140,9 +166,9 @@ static int measure(struct throughput *bench, enum variant variant, struct moment
 	int rc = memory_device_spoil(&bench->to);
 
 	if (!rc && variant == VARIANT_BARE)
-		rc = bare_copy(&bench->from, &bench->to, options->library.slot_bytes, cost);
+		rc = bare_copy(&bench->from, &bench->to, 1, options->library.slot_bytes, cost);
 	else if (!rc)
-		rc = library_copy(&bench->from, &bench->to, &options->library, integrity, cost, &err);
+		rc = migrate(bench, integrity, cost, &err);
 	if (!rc)
 		rc = memory_device_compare(&bench->from, &bench->to);
 	if (rc)
@@ -200,48 +226,31 @@ static void print(const struct throughput *bench)
 	}
 }
 
-static json_t *sample_array(const struct samples *samples)
-{
-	json_t *array = json_array();
-
-	for (unsigned i = 0; i < samples->count; i++)
-		json_array_append_new(array, json_real(samples->values[i]));
-	return array;
-}
-
 static json_t *variant_object(const struct throughput *bench, unsigned variant)
 {
 	const struct samples *time_us = &bench->time_us[variant], *ratio = &bench->ratio[variant];
 
 	return json_pack("{ss sf sf so so so}", "name", variant_names[variant], "median_us",
 			 samples_quantile(time_us, 0.5), "median_ratio", samples_quantile(ratio, 0.5), "samples_us",
-			 sample_array(time_us), "ratios", sample_array(ratio), "samples_cpu_us",
-			 sample_array(&bench->cpu_us[variant]));
+			 json_samples(time_us), "ratios", json_samples(ratio), "samples_cpu_us",
+			 json_samples(&bench->cpu_us[variant]));
 }
 
 static int write_json(const struct throughput *bench)
 {
 	const struct throughput_options *options = bench->options;
-	json_t *variants = json_array(), *object;
-	bool to_stdout = !strcmp(options->json, "-");
-	int rc;
+	json_t *variants = json_array(), *object = json_file_begin("throughput");
 
 	for (unsigned i = 0; i < VARIANTS; i++)
 		if (options->runs[i])
 			json_array_append_new(variants, variant_object(bench, i));
-	object = json_pack("{ss ss ss sI sI si si si si so}", "schema", "vfiomig-bench/1", "command", "throughput",
-			   "version", vfiomig_version(), "bytes", (json_int_t)options->bytes, "slot_bytes",
-			   (json_int_t)options->library.slot_bytes, "lanes", (int)options->library.lanes, "slots",
-			   (int)options->library.slots, "rounds", (int)options->rounds, "warmups",
-			   (int)options->warmups, "variants", variants);
-	if (to_stdout)
-		rc = json_dumpf(object, stdout, JSON_INDENT(2)) || putchar('\n') < 0;
-	else
-		rc = json_dump_file(object, options->json, JSON_INDENT(2));
-	json_decref(object);
-	if (rc)
-		fprintf(stderr, "vfiomig-bench: the samples could not be written to %s\n", options->json);
-	return rc;
+	json_object_update_new(object,
+			       json_pack("{sI sI si si ss si si so}", "bytes", (json_int_t)options->bytes, "slot_bytes",
+					 (json_int_t)options->library.slot_bytes, "lanes", (int)options->library.lanes,
+					 "slots", (int)options->library.slots, "loader",
+					 loader_words[options->library.loader], "rounds", (int)options->rounds,
+					 "warmups", (int)options->warmups, "variants", variants));
+	return json_file_end(object, options->json);
 }
 
 static int run(struct throughput *bench)
@@ -265,7 +274,11 @@ int throughput_main(int argc, char **argv)
 		.bytes = 1u << 30,
 		.rounds = 15,
 		.warmups = 3,
-		.library = { .lanes = 8, .slots = 4, .slot_bytes = 1 << 20 },
+		.library = { .transport = VFIOMIG_TRANSPORT_TCP,
+			     .lanes = 8,
+			     .slots = 4,
+			     .slot_bytes = 1 << 20,
+			     .address = "127.0.0.1" },
 		.runs = { true, true, true },
 	};
 	struct throughput *bench = calloc(1, sizeof(*bench));

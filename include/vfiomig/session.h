@@ -38,8 +38,9 @@ enum {
 	VFIOMIG_NO_PLATFORM = 1,     /* there is no VMM: iterables are done and the platform is ready from the start */
 	VFIOMIG_EXTERNAL_COMMIT = 2, /* reserved: refused with -ENOTSUP in this version */
 	VFIOMIG_SERIAL_STATES =
-		4,	   /* one device after another, as a measure of what parallel states gain; each side its own */
-	VFIOMIG_PROBE = 8, /* source: end before anything is stopped, with an estimate; both sides end without error */
+		4, /* one device after another, as a measure of what parallel states gain; each side its own */
+	VFIOMIG_PROBE =
+		8, /* source: end before anything is stopped, with an estimate and no error; the peer's ends with VFIOMIG_CANCELLED, named "probe" */
 	VFIOMIG_EXTERNAL_SWITCHOVER = 16, /* source: PRE_COPY goes on until vfiomig_session_switchover */
 };
 
@@ -152,7 +153,7 @@ void vfiomig_session_cancel(struct vfiomig_session *session);
 int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_estimate *estimate);
 
 /*
- * Where the time went, after the end. -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is not
+ * Where the time went, after the end. -ENOMEM; -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is not
  * known.
  */
 int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget);

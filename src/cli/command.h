@@ -5,6 +5,7 @@
 
 int recv_main(int argc, char **argv);
 int send_main(int argc, char **argv);
+int probe_main(int argc, char **argv);
 int devices_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 

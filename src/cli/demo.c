@@ -13,6 +13,7 @@
 #include "signals.h"
 #include "summary.h"
 #include "terminal.h"
+#include "timeline.h"
 #include "units.h"
 
 struct demo_options {
@@ -20,9 +21,10 @@ struct demo_options {
 	unsigned devices, lanes;
 	enum vfiomig_gate gate;
 	bool json, verbose;
+	const char *timeline; /* path of the page, or NULL */
 };
 
-enum { KEY_BYTES = 'b', KEY_DEVICES = 'n', KEY_QPS = 'q', KEY_GATE = 0x100, KEY_JSON };
+enum { KEY_BYTES = 'b', KEY_DEVICES = 'n', KEY_QPS = 'q', KEY_GATE = 0x100, KEY_JSON, KEY_TIMELINE };
 
 static const struct argp_option demo_argp_options[] = {
 	{ "bytes", KEY_BYTES, "N", 0, "State of all devices together (256M)", 0 },
@@ -30,6 +32,7 @@ static const struct argp_option demo_argp_options[] = {
 	{ "qps", KEY_QPS, "N", 0, "Lanes, 1 to 64 (8)", 0 },
 	{ "config-after-iter", KEY_GATE, "auto|on|off", 0, "The gate (on)", 0 },
 	{ "json", KEY_JSON, NULL, 0, "Print one JSON object: the source's, with the destination's inside", 0 },
+	{ "timeline", KEY_TIMELINE, "FILE.html", 0, "Write a page that draws where the downtime went", 0 },
 	{ "verbose", 'v', NULL, 0, "Say what happens on the way", 0 },
 	{ 0 },
 };
@@ -53,6 +56,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_JSON:
 		options->json = true;
+		return 0;
+	case KEY_TIMELINE:
+		options->timeline = arg;
 		return 0;
 	case 'v':
 		options->verbose = true;
@@ -87,6 +93,7 @@ struct demo {
 	char specs[VFIOMIG_DEVICES_MAX][96];
 	struct vfiomig_listener *listener;
 	struct migration source, destination;
+	struct timeline timeline;
 };
 
 static void make_specs(struct demo *demo)
@@ -136,7 +143,13 @@ static enum vfiomig_code start_source(struct demo *demo)
 static void run(struct demo *demo, int signals)
 {
 	struct migration *both[] = { &demo->source, &demo->destination };
+	const char *page = demo->options->timeline;
+	struct vfiomig_error err = { 0 };
 
+	if (page && timeline_open(&demo->timeline, page, &err)) {
+		migration_refuse(&demo->source, &err);
+		return;
+	}
 	if (start_destination(demo) != VFIOMIG_OK) {
 		migration_refuse(&demo->source, &demo->destination.result.error);
 		return;
@@ -178,6 +191,7 @@ static enum vfiomig_code demonstrate(struct demo *demo, int signals)
 		     demo->options->devices == 1 ? "" : "s", bytes.text);
 	run(demo, signals);
 	print(demo);
+	timeline_close(&demo->timeline, &demo->source);
 	source = demo->source.result.error.code;
 	destination = demo->destination.result.error.code;
 	migration_close(&demo->source);
@@ -196,10 +210,8 @@ int demo_main(int argc, char **argv)
 
 	argp_parse(&demo_argp, argc, argv, 0, NULL, &options);
 	signals = signals_open();
-	if (signals < 0) {
-		terminal_say("signals cannot be waited for: %s", strerror(-signals));
+	if (signals < 0)
 		return VFIOMIG_INTERNAL;
-	}
 	demo.options = &options;
 	code = demonstrate(&demo, signals);
 	close(signals);

@@ -17,6 +17,7 @@ static const struct command {
 } commands[] = {
 	{ "recv", recv_main, "wait for a migration and load it into devices of this machine" },
 	{ "send", send_main, "migrate devices of this machine to a receiver" },
+	{ "probe", probe_main, "estimate the downtime of a migration to a receiver, without stopping anything" },
 	{ "devices", devices_main, "list the RDMA and VFIO devices of this machine and what each can do" },
 	{ "demo", demo_main, "run both ends here, with simulated devices" },
 };

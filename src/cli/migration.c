@@ -78,7 +78,7 @@ enum vfiomig_code migration_open(struct migration *migration)
 	const struct transfer_options *transfer = migration->transfer;
 	struct vfiomig_error err = { 0 };
 
-	if (transfer_check_gate(transfer, &err))
+	if (transfer_check_devices(transfer, migration->role, &err))
 		return migration_refuse(migration, &err);
 	for (unsigned i = 0; i < transfer->devices; i++) {
 		if (vfiomig_device_open(&migration->devices[i], transfer->specs[i], &err))
@@ -116,45 +116,114 @@ static void take_result(struct migration *migration)
 {
 	vfiomig_session_stats(migration->session, &migration->stats);
 	vfiomig_session_result(migration->session, &migration->result);
+	migration->estimate.size = sizeof(migration->estimate);
+	migration->has_estimate = !migration_is_recording(migration) &&
+				  !vfiomig_session_estimate(migration->session, &migration->estimate);
+	migration->budget.size = sizeof(migration->budget);
+	migration->has_budget = !vfiomig_session_budget(migration->session, &migration->budget);
 }
 
-/* Poll what still runs; *@ended has a bit for each that does not. */
-static void wait_once(struct migration *const *migrations, unsigned count, int signals, unsigned *ended)
+/* What is waited for: whoever has ended, or has said all that it can say, is no longer polled. */
+enum { MIGRATIONS_MAX = 2 };
+
+struct watch {
+	struct migration *const *migrations;
+	unsigned count;
+	bool ended[MIGRATIONS_MAX], vmm_heard[MIGRATIONS_MAX];
+};
+
+static bool all_ended(const struct watch *watch)
 {
-	struct pollfd fds[3] = { { .fd = signals, .events = POLLIN } };
+	for (unsigned i = 0; i < watch->count; i++)
+		if (!watch->ended[i])
+			return false;
+	return true;
+}
 
-	for (unsigned i = 0; i < count; i++) {
-		bool runs = !(*ended >> i & 1);
+static void cancel_all(const struct watch *watch)
+{
+	for (unsigned i = 0; i < watch->count; i++)
+		if (!watch->ended[i])
+			vfiomig_session_cancel(watch->migrations[i]->session);
+}
 
-		fds[1 + i] = (struct pollfd){ .fd = runs ? vfiomig_session_fd(migrations[i]->session) : -1,
-					      .events = POLLIN };
+static void wait_once(struct watch *watch, int signals)
+{
+	struct pollfd own = { .fd = signals, .events = POLLIN }, fds[1 + 2 * MIGRATIONS_MAX] = { own };
+
+	for (unsigned i = 0; i < watch->count; i++) {
+		const struct migration *migration = watch->migrations[i];
+		const struct vmm *vmm = &migration->transfer->vmm;
+		bool runs = !watch->ended[i], listens = runs && vmm->there && !watch->vmm_heard[i];
+
+		fds[1 + 2 * i].fd = runs ? vfiomig_session_fd(migration->session) : -1;
+		fds[2 + 2 * i].fd = listens ? vmm->fd : -1;
+		fds[1 + 2 * i].events = fds[2 + 2 * i].events = POLLIN;
 	}
-	if (poll(fds, 1 + count, -1) < 0)
+	if (poll(fds, 1 + 2 * watch->count, -1) < 0)
 		return;
 	if (fds[0].revents && signals_take(signals))
-		for (unsigned i = 0; i < count; i++)
-			if (!(*ended >> i & 1))
-				vfiomig_session_cancel(migrations[i]->session);
-	for (unsigned i = 0; i < count; i++) {
-		if (fds[1 + i].revents && vfiomig_session_dispatch(migrations[i]->session)) {
-			take_result(migrations[i]);
-			*ended |= 1u << i;
+		cancel_all(watch);
+	for (unsigned i = 0; i < watch->count; i++) {
+		struct migration *migration = watch->migrations[i];
+
+		if (!vmm_hear(migration->role, fds[2 + 2 * i].revents, migration->session, migration->label))
+			watch->vmm_heard[i] = true;
+		if (fds[1 + 2 * i].revents && vfiomig_session_dispatch(migration->session)) {
+			take_result(migration);
+			watch->ended[i] = true;
 		}
 	}
 }
 
 void migration_wait(struct migration *const *migrations, unsigned count, int signals)
 {
-	unsigned ended = 0;
+	struct watch watch = { .migrations = migrations, .count = count };
 
 	for (unsigned i = 0; i < count; i++) {
 		migrations[i]->show_progress = !i;
-		if (!migrations[i]->session)
-			ended |= 1u << i;
+		watch.ended[i] = !migrations[i]->session;
 	}
-	while (ended != (1u << count) - 1)
-		wait_once(migrations, count, signals, &ended);
+	while (!all_ended(&watch))
+		wait_once(&watch, signals);
 	terminal_clear();
+}
+
+enum vfiomig_code migration_run(struct migration *migration, struct vfiomig_options options, int signals)
+{
+	enum vfiomig_code code = migration_open(migration);
+
+	if (code == VFIOMIG_OK)
+		code = migration_start(migration, options);
+	if (code != VFIOMIG_OK)
+		return code;
+	migration_wait(&migration, 1, signals);
+	return migration->result.error.code;
+}
+
+bool migration_was_probe(const struct migration *migration)
+{
+	return !strcmp(migration->result.error.name, "probe");
+}
+
+bool migration_is_recording(const struct migration *migration)
+{
+	return migration->stats.transport && !strcmp(migration->stats.transport, "file");
+}
+
+const char *migration_device_name(const struct migration *migration, unsigned i)
+{
+	return migration->devices[i] ? vfiomig_device_name(migration->devices[i]) : "";
+}
+
+struct units migration_device_label(const struct migration *migration, unsigned i)
+{
+	const char *name = migration_device_name(migration, i);
+	struct units label = units_count(i);
+
+	if (*name)
+		snprintf(label.text, sizeof(label.text), "%s", name);
+	return label;
 }
 
 /* What is known of where both sides are now: " (source running, destination reset)". */
@@ -177,13 +246,14 @@ void migration_explain(const struct migration *migration)
 	size_t length = strlen(text);
 	char states[80];
 
-	if (result->error.code == VFIOMIG_OK)
+	if (result->error.code == VFIOMIG_OK || migration_was_probe(migration))
 		return;
 	if (length && text[length - 1] == '.')
 		length--;
 	states_text(result, states, sizeof(states));
 	terminal_say("%s%.*s%s", migration->label, (int)length, text, states);
 }
+
 void migration_close(struct migration *migration)
 {
 	vfiomig_session_close(migration->session);

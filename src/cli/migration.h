@@ -12,6 +12,7 @@
 #include <vfiomig/vfiomig.h>
 
 #include "transfer.h"
+#include "units.h"
 
 struct migration {
 	enum vfiomig_role role;
@@ -22,6 +23,9 @@ struct migration {
 	struct vfiomig_session *session; /* NULL until migration_start, and after a failure that came before it */
 	struct vfiomig_stats stats;	 /* of the end; zero if no session was there */
 	struct vfiomig_result result;
+	bool has_estimate, has_budget; /* else the two below say nothing */
+	struct vfiomig_estimate estimate;
+	struct vfiomig_budget budget;
 	bool insecure;	    /* nothing proves who the peer is, and what is sent leaves this machine */
 	bool show_progress; /* on a terminal; elsewhere said once a second, if verbose */
 	time_t told_at;	    /* when progress was last said where it cannot be shown */
@@ -49,8 +53,21 @@ enum vfiomig_code migration_start(struct migration *migration, struct vfiomig_op
  */
 void migration_wait(struct migration *const *migrations, unsigned count, int signals);
 
+/* Open the devices, start the session and wait for its end: a whole migration. Returns its code. */
+enum vfiomig_code migration_run(struct migration *migration, struct vfiomig_options options, int signals);
+
 /* Say on stderr how it failed: one sentence. Nothing on success. */
 void migration_explain(const struct migration *migration);
+
+/* A probe that came to its end: nothing was stopped, and it was no migration. */
+bool migration_was_probe(const struct migration *migration);
+
+/* It goes into a file, so there are no lanes, no destination and no downtime. */
+bool migration_is_recording(const struct migration *migration);
+
+/* Device @i's name, "" if it has none or is not open; and what it is called before people: its name, else its number. */
+const char *migration_device_name(const struct migration *migration, unsigned i);
+struct units migration_device_label(const struct migration *migration, unsigned i);
 
 /* Close the session, then the devices. */
 void migration_close(struct migration *migration);

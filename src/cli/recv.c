@@ -24,12 +24,13 @@ struct recv_options {
 	enum vfiomig_loader loader;
 };
 
-enum { KEY_LISTEN = 'l', KEY_ONCE = 0x100, KEY_THEN, KEY_LOADER };
+enum { KEY_LISTEN = 'l', KEY_ONCE = 0x100, KEY_THEN, KEY_LOADER, KEY_PLATFORM_READY };
 
 static const struct argp_option recv_argp_options[] = {
 	{ "listen", KEY_LISTEN, "HOST:PORT", 0,
 	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT; port 0 is any free one, named on stderr", 1 },
-	{ "once", KEY_ONCE, NULL, 0, "End after one session, whatever its outcome", 1 },
+	{ "once", KEY_ONCE, NULL, 0,
+	  "End after one migration, whatever its outcome; a probe is none, and it goes on waiting", 1 },
 	{ "then", KEY_THEN, "hold|close|exec CMD", 0,
 	  "After a success: hold the devices until SIGTERM and exit with 0 (what vfio: devices need, and their "
 	  "default), "
@@ -37,6 +38,8 @@ static const struct argp_option recv_argp_options[] = {
 	  1 },
 	{ "loader", KEY_LOADER, "auto|uring|write", 0,
 	  "How state is written to the devices; auto takes io_uring where the kernel has it and allows it", 1 },
+	{ "platform-ready-fd", KEY_PLATFORM_READY, "N", 0,
+	  "Descriptor that gets readable once the VMM's platform is loaded" VMM_HELP_FD, 1 },
 	{ 0 },
 };
 
@@ -83,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_LOADER:
 		options->loader = (enum vfiomig_loader)option_choice(state, "loader", arg, loaders);
+		return 0;
+	case KEY_PLATFORM_READY:
+		vmm_parse(&options->transfer.vmm, VFIOMIG_DESTINATION, state, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->then != KEEP_EXEC || options->command)
@@ -151,6 +157,11 @@ static enum vfiomig_code finish(const struct recv_options *options, struct migra
 {
 	enum keep keep = keep_decide(options->then, &options->transfer);
 
+	*again = migration_was_probe(migration);
+	if (*again) {
+		terminal_say("a sender asked what a migration would cost: nothing was stopped, and nothing was loaded");
+		return VFIOMIG_OK;
+	}
 	migration->holds = has_run(code) && keep == KEEP_HOLD;
 	report(options, migration);
 	/* A session that could not even begin would fail again, at once and for ever. */
@@ -198,10 +209,8 @@ int recv_main(int argc, char **argv)
 
 	argp_parse(&recv_argp, argc, argv, 0, NULL, &options);
 	signals = signals_open();
-	if (signals < 0) {
-		terminal_say("signals cannot be waited for: %s", strerror(-signals));
+	if (signals < 0)
 		return VFIOMIG_INTERNAL;
-	}
 	do {
 		code = serve_once(&options, &listener, signals, &again);
 	} while (again);

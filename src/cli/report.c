@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "budget.h"
+#include "estimate.h"
+#include "json_value.h"
 #include "terminal.h"
 
 struct report_holder report_holder(const struct migration *migration, unsigned device)
@@ -20,32 +23,12 @@ struct report_holder report_holder(const struct migration *migration, unsigned d
 	return holder;
 }
 
-static json_t *integer(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
-/* Text from a command line or a peer need not be UTF-8, and JSON takes nothing else. */
-static json_t *text_value(const char *text)
-{
-	json_t *value = json_string(text ? text : "");
-	char plain[sizeof(((struct vfiomig_error *)0)->text)];
-	size_t length = 0;
-
-	if (value)
-		return value;
-	for (; text[length] && length + 1 < sizeof(plain); length++)
-		plain[length] = text[length] & 0x80 ? '?' : text[length];
-	plain[length] = 0;
-	return json_string(plain);
-}
-
 static json_t *result_object(const struct vfiomig_result *result)
 {
 	const char *name = result->error.name[0] ? result->error.name : vfiomig_code_name(result->error.code);
 
-	return json_pack("{si so so ss ss}", "code", (int)result->error.code, "name", text_value(name), "message",
-			 text_value(result->error.text), "source_state", result->source_state, "destination_state",
+	return json_pack("{si so so ss ss}", "code", (int)result->error.code, "name", json_value_text(name), "message",
+			 json_value_text(result->error.text), "source_state", result->source_state, "destination_state",
 			 result->destination_state);
 }
 
@@ -54,8 +37,8 @@ static json_t *lane_array(const struct vfiomig_stats *stats)
 	json_t *lanes = json_array();
 
 	for (unsigned i = 0; i < stats->lanes && i < VFIOMIG_LANES_MAX; i++)
-		json_array_append_new(lanes, json_pack("{so so}", "packets", integer(stats->lane[i].packets), "bytes",
-						       integer(stats->lane[i].bytes)));
+		json_array_append_new(lanes, json_pack("{so so}", "packets", json_value_integer(stats->lane[i].packets),
+						       "bytes", json_value_integer(stats->lane[i].bytes)));
 	return lanes;
 }
 
@@ -70,14 +53,13 @@ static const char *state_of(const struct migration *migration, unsigned i)
 static json_t *device_object(const struct migration *migration, unsigned i)
 {
 	const struct vfiomig_device_stats *device = &migration->stats.device[i];
-	const char *name = migration->devices[i] ? vfiomig_device_name(migration->devices[i]) : "";
 	struct report_holder holder = report_holder(migration, i);
 
-	return json_pack("{so so so so ss ss ss so so}", "name", text_value(name), "spec",
-			 text_value(migration->transfer->specs[i]), "bytes", integer(device->bytes), "packets",
-			 integer(device->packets), "state", state_of(migration, i), "gate", device->gate ? "on" : "off",
-			 "held_by", holder.text, "order", integer(device->order), "slot_wait_us",
-			 integer(device->slot_wait_us));
+	return json_pack("{so so so so ss ss ss so so}", "name", json_value_text(migration_device_name(migration, i)),
+			 "spec", json_value_text(migration->transfer->specs[i]), "bytes",
+			 json_value_integer(device->bytes), "packets", json_value_integer(device->packets), "state",
+			 state_of(migration, i), "gate", device->gate ? "on" : "off", "held_by", holder.text, "order",
+			 json_value_integer(device->order), "slot_wait_us", json_value_integer(device->slot_wait_us));
 }
 
 static json_t *device_array(const struct migration *migration)
@@ -93,15 +75,17 @@ json_t *report_build(const struct migration *migration, const char *command)
 {
 	const struct vfiomig_stats *stats = &migration->stats;
 
-	return json_pack("{ss ss so so so so ss so sf so so so so ss sb so so so}", "schema", "rdma-vfiomig/1",
+	return json_pack("{ss ss so so so so ss so sf so so so so ss sb so so so so so}", "schema", "rdma-vfiomig/1",
 			 "command", command, "result", result_object(&migration->result), "transport",
-			 text_value(stats->transport), "transport_reason", text_value(stats->transport_reason), "lanes",
-			 lane_array(stats), "gate", stats->gate ? "on" : "off", "bytes", integer(stats->bytes),
-			 "seconds", (double)stats->elapsed_us / 1e6, "downtime_us", integer(stats->downtime_us),
-			 "devices", device_array(migration), "loader", text_value(stats->loader), "integrity",
-			 text_value(stats->integrity), "payload", "clear", "insecure", migration->insecure, "slots",
-			 integer(stats->slots), "slot_bytes", integer(stats->slot_bytes), "arena_bytes",
-			 integer(stats->arena_bytes));
+			 json_value_text(stats->transport), "transport_reason",
+			 json_value_text(stats->transport_reason), "lanes", lane_array(stats), "gate",
+			 stats->gate ? "on" : "off", "bytes", json_value_integer(stats->bytes), "seconds",
+			 (double)stats->elapsed_us / 1e6, "downtime_us", json_value_integer(stats->downtime_us),
+			 "devices", device_array(migration), "loader", json_value_text(stats->loader), "integrity",
+			 json_value_text(stats->integrity), "payload", "clear", "insecure", migration->insecure,
+			 "slots", json_value_integer(stats->slots), "slot_bytes", json_value_integer(stats->slot_bytes),
+			 "arena_bytes", json_value_integer(stats->arena_bytes), "estimate", estimate_json(migration),
+			 "budget", budget_json(migration));
 }
 
 int report_print(json_t *object)

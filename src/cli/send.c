@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `rdma-vfiomig send`: one session to a receiver; where it fails, real devices are kept, since they run again. */
 #include <argp.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -11,41 +9,40 @@
 #include "options.h"
 #include "report.h"
 #include "signals.h"
+#include "source.h"
 #include "summary.h"
-#include "terminal.h"
+#include "timeline.h"
 
 struct send_options {
-	struct transfer_options transfer;
-	const char *to;
-	const char *bind;
-	unsigned lanes;
-	enum vfiomig_integrity integrity;
+	struct source_options source;
+	unsigned downtime_limit_ms;
 	enum keep on_abort;
+	const char *timeline; /* path of the page, or NULL */
 };
 
-enum { KEY_TO = 't', KEY_QPS = 'q', KEY_BIND = 0x100, KEY_INTEGRITY, KEY_ON_ABORT };
+enum { KEY_ON_ABORT = 0x100, KEY_DOWNTIME_LIMIT, KEY_ITERABLES_DONE, KEY_TIMELINE };
+
+enum { DOWNTIME_LIMIT_MS_MAX = 3600 * 1000 };
 
 static const struct argp_option send_argp_options[] = {
-	{ "to", KEY_TO, "HOST:PORT", 0, "The receiver: HOST:PORT or [V6]:PORT", 1 },
-	{ "qps", KEY_QPS, "N", 0, "Lanes: RC queue pairs, or TCP connections; 1 to 64 (8)", 1 },
-	{ "bind", KEY_BIND, "ADDR", 0, "Local address of the control connection and the lanes", 1 },
-	{ "integrity", KEY_INTEGRITY, "crc32c|none", 0,
-	  "Checksum over every packet (crc32c), or over its header only (none)", 1 },
+	{ "downtime-limit", KEY_DOWNTIME_LIMIT, "MS", 0,
+	  "Milliseconds that the devices may stand still: with a longer estimate nothing is stopped, and what takes "
+	  "longer "
+	  "is taken back before the commit (exit code 8; no limit)",
+	  1 },
+	{ "iterables-done-fd", KEY_ITERABLES_DONE, "N", 0,
+	  "Descriptor that gets readable once the VMM's own iterables are out" VMM_HELP_FD, 1 },
 	{ "on-abort", KEY_ON_ABORT, "hold|close", 0,
 	  "After a failure past the agreement of both sides: hold the devices, which run again, until SIGTERM (default "
 	  "for "
 	  "vfio:), or close them (default for sim:)",
 	  1 },
+	{ "timeline", KEY_TIMELINE, "FILE.html", 0, "Write a page that draws where the downtime went", 3 },
 	{ 0 },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const struct option_word integrities[] = {
-		{ "crc32c", VFIOMIG_INTEGRITY_CRC32C },
-		{ "none", VFIOMIG_INTEGRITY_NONE },
-		{ NULL, 0 },
-	};
 	static const struct option_word aborts[] = {
 		{ "hold", KEEP_HOLD },
 		{ "close", KEEP_CLOSE },
@@ -55,46 +52,42 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->transfer;
+		state->child_inputs[0] = &options->source;
 		return 0;
-	case KEY_TO:
-		options->to = arg;
+	case KEY_DOWNTIME_LIMIT:
+		options->downtime_limit_ms =
+			(unsigned)option_number(state, "downtime-limit", arg, 1, DOWNTIME_LIMIT_MS_MAX);
 		return 0;
-	case KEY_QPS:
-		options->lanes = (unsigned)option_number(state, "qps", arg, 1, VFIOMIG_LANES_MAX);
-		return 0;
-	case KEY_BIND:
-		options->bind = arg;
-		return 0;
-	case KEY_INTEGRITY:
-		options->integrity = (enum vfiomig_integrity)option_choice(state, "integrity", arg, integrities);
+	case KEY_ITERABLES_DONE:
+		vmm_parse(&options->source.transfer.vmm, VFIOMIG_SOURCE, state, arg);
 		return 0;
 	case KEY_ON_ABORT:
 		options->on_abort = (enum keep)option_choice(state, "on-abort", arg, aborts);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "%s: it takes options only", arg);
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->to)
-			argp_error(state, "nowhere to go: name the receiver with --to HOST:PORT");
+	case KEY_TIMELINE:
+		options->timeline = arg;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const struct argp_child children[] = { { &transfer_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &source_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp send_argp = {
 	send_argp_options,
 	parse,
 	NULL,
 	"Migrate devices of this machine to a receiver (rdma-vfiomig recv)."
 	"\v" TRANSFER_SPEC_HELP "\n"
+	"--to file:PATH records instead, without a receiver: the devices here run again afterwards, and --device "
+	"file:PATH "
+	"sends what was recorded. Several devices are recorded into PATH.NAME, or PATH.NUMBER for those without a "
+	"name.\n\n"
 	"A signal (SIGINT, SIGTERM) cancels: the devices here run again, those of the receiver are reset.\n\n"
 	"Examples:\n"
 	"  rdma-vfiomig send --to 192.0.2.7:7000 --device vfio:0000:3b:00.2 --qps 8\n"
-	"  rdma-vfiomig send --to 127.0.0.1:7000 --device sim:bytes=64M,seed=1 --json\n\n" COMMAND_EXIT_HELP,
+	"  rdma-vfiomig send --to 127.0.0.1:7000 --device sim:bytes=64M,seed=1 --timeline where.html\n"
+	"  rdma-vfiomig send --to file:nic.state --device vfio:0000:3b:00.2\n\n" COMMAND_EXIT_HELP,
 	children,
 	NULL,
 	NULL,
@@ -107,48 +100,44 @@ static bool holds_after(const struct send_options *options, const struct migrati
 
 	if (code == VFIOMIG_OK || code == VFIOMIG_DEGRADED || code == VFIOMIG_PREFLIGHT || !transport || !transport[0])
 		return false;
-	return keep_decide(options->on_abort, &options->transfer) == KEEP_HOLD;
+	return keep_decide(options->on_abort, &options->source.transfer) == KEEP_HOLD;
 }
 
-static enum vfiomig_code migrate(const struct send_options *options, struct migration *migration, int signals)
+/* A page that could not be written would be found out when there is no way back: it is opened first. */
+static enum vfiomig_code migrate(const struct send_options *options, struct migration *migration,
+				 struct timeline *timeline, int signals)
 {
-	struct vfiomig_options session = transfer_session_options(&options->transfer);
-	enum vfiomig_code code = migration_open(migration);
+	struct vfiomig_options session = source_session_options(&options->source);
+	struct vfiomig_error err = { 0 };
 
-	session.peer = options->to;
-	session.bind = options->bind;
-	session.lanes = options->lanes;
-	session.integrity = options->integrity;
-	if (code == VFIOMIG_OK)
-		code = migration_start(migration, session);
-	if (code != VFIOMIG_OK)
-		return code;
-	migration_wait(&migration, 1, signals);
-	return migration->result.error.code;
+	session.downtime_limit_ms = options->downtime_limit_ms;
+	if (options->timeline && timeline_open(timeline, options->timeline, &err))
+		return migration_refuse(migration, &err);
+	return migration_run(migration, session, signals);
 }
 
 int send_main(int argc, char **argv)
 {
 	struct send_options options = { 0 };
+	struct timeline timeline = { 0 };
 	struct migration migration;
 	enum vfiomig_code code;
 	int signals;
 
 	argp_parse(&send_argp, argc, argv, 0, NULL, &options);
 	signals = signals_open();
-	if (signals < 0) {
-		terminal_say("signals cannot be waited for: %s", strerror(-signals));
+	if (signals < 0)
 		return VFIOMIG_INTERNAL;
-	}
-	migration_init(&migration, VFIOMIG_SOURCE, &options.transfer);
-	migration.insecure = !address_is_loopback(options.to);
-	code = migrate(&options, &migration, signals);
+	migration_init(&migration, VFIOMIG_SOURCE, &options.source.transfer);
+	migration.insecure = !options.source.record && !address_is_loopback(options.source.to);
+	code = migrate(&options, &migration, &timeline, signals);
 	migration.holds = holds_after(&options, &migration, code);
 	migration_explain(&migration);
-	if (options.transfer.json)
+	if (options.source.transfer.json)
 		report_print(report_build(&migration, "send"));
 	else
 		summary_print(&migration, stdout);
+	timeline_close(&timeline, &migration);
 	if (migration.holds)
 		keep_hold(&migration, signals);
 	migration_close(&migration);

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-int signals_open(void)
+#include "terminal.h"
+
+static int open_or_errno(void)
 {
 	sigset_t set;
 	int fd;
@@ -20,6 +23,15 @@ int signals_open(void)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
+}
+
+int signals_open(void)
+{
+	int fd = open_or_errno();
+
+	if (fd < 0)
+		terminal_say("signals cannot be waited for: %s", strerror(-fd));
+	return fd;
 }
 
 bool signals_take(int fd)

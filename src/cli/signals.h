@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* A descriptor that is readable when a signal is there; the caller closes it. Negative errno if it cannot be had. */
+/* A descriptor that is readable when a signal is there; the caller closes it. Negative errno, said on stderr, if it cannot be had. */
 int signals_open(void);
 
 /* Take one signal away. False if there is none. */

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "budget.h"
+#include "estimate.h"
 #include "report.h"
 #include "table.h"
 #include "units.h"
@@ -18,7 +20,9 @@ static void headline(const struct migration *migration, FILE *out)
 	struct units time = units_time(stats->elapsed_us), downtime = units_time(stats->downtime_us);
 	const char *verb = migration->role == VFIOMIG_SOURCE ? "sent" : "received";
 
-	if (error->code == VFIOMIG_OK || error->code == VFIOMIG_DEGRADED)
+	if (error->code == VFIOMIG_OK && migration_is_recording(migration))
+		fprintf(out, "recorded %u device%s: %s", stats->devices, stats->devices == 1 ? "" : "s", bytes.text);
+	else if (error->code == VFIOMIG_OK || error->code == VFIOMIG_DEGRADED)
 		fprintf(out, "%s %u device%s: %s in %s (%s)", verb, stats->devices, stats->devices == 1 ? "" : "s",
 			bytes.text, time.text, rate.text);
 	else
@@ -65,7 +69,13 @@ static void facts(const struct migration *migration, FILE *out)
 	fact(out, "destination", "%s", migration->result.destination_state);
 	fact(out, "transport", "%s%s%s", stats->transport, stats->transport_reason[0] ? ": " : "",
 	     stats->transport_reason);
+	if (migration_is_recording(migration))
+		return;
 	lanes_fact(stats, out);
+	if (migration->has_estimate)
+		fact(out, "estimate", "%s, or %s with all that was assumed",
+		     units_time(migration->estimate.expected_us).text,
+		     estimate_range(migration->estimate.low_us, migration->estimate.high_us).text);
 	fact(out, "gate", "%s", stats->gate ? "on" : "off");
 	if (stats->integrity && stats->integrity[0])
 		fact(out, "integrity", "%s", stats->integrity);
@@ -78,15 +88,14 @@ static void facts(const struct migration *migration, FILE *out)
 static void device_row(struct table *table, const struct migration *migration, unsigned i)
 {
 	const struct vfiomig_device_stats *device = &migration->stats.device[i];
-	const char *name = migration->devices[i] ? vfiomig_device_name(migration->devices[i]) : "";
-	struct units number = units_count(i), bytes = units_bytes(device->bytes),
+	struct units label = migration_device_label(migration, i), bytes = units_bytes(device->bytes),
 		     packets = units_count(device->packets);
 	struct units wait = units_time(device->slot_wait_us), order = units_count(device->order);
 	struct report_holder holder = report_holder(migration, i);
 
-	table_row(table, *name ? name : number.text, bytes.text, packets.text, wait.text,
-		  device->order ? order.text : "-", vfiomig_state_name(device->state), device->gate ? "on" : "off",
-		  holder.text, migration->transfer->specs[i]);
+	table_row(table, label.text, bytes.text, packets.text, wait.text, device->order ? order.text : "-",
+		  vfiomig_state_name(device->state), device->gate ? "on" : "off", holder.text,
+		  migration->transfer->specs[i]);
 }
 
 static void devices(const struct migration *migration, FILE *out)
@@ -112,5 +121,6 @@ void summary_print(const struct migration *migration, FILE *out)
 	headline(migration, out);
 	facts(migration, out);
 	devices(migration, out);
+	budget_print(migration, out);
 	fflush(out);
 }

@@ -68,6 +68,8 @@ void table_print(const struct table *table, FILE *out, int indent)
 			int width = table->align[i] == 'r' ? widths[i] : -widths[i];
 
 			/* No blanks at the end of a line. */
+			if (i + 1 == table->columns && !*cell(table, row, i))
+				break;
 			if (i + 1 == table->columns && width < 0)
 				width = 0;
 			fprintf(out, "%s%*s", i ? "  " : "", width, cell(table, row, i));

@@ -3,6 +3,7 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ enum {
 	KEY_SLOTS,
 	KEY_SLOT_BYTES,
 	KEY_PEER_TIMEOUT,
+	KEY_STATES,
 	KEY_JSON,
 };
 
@@ -35,6 +37,11 @@ static const struct argp_option options[] = {
 	  GROUP_COMMON },
 	{ "peer-timeout", KEY_PEER_TIMEOUT, "S", 0, "Seconds of silence after which the peer counts as dead (1)",
 	  GROUP_COMMON },
+	{ "parallel-states", KEY_STATES, "on|off", 0,
+	  "Change the states of this side's devices all at once (on), or one device after another (off), to see what "
+	  "the "
+	  "former gains",
+	  GROUP_COMMON },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
 	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
 	{ 0 },
@@ -55,6 +62,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		{ "tcp", VFIOMIG_TRANSPORT_TCP },
 		{ NULL, 0 },
 	};
+	static const struct option_word states[] = { { "on", false }, { "off", true }, { NULL, 0 } };
 	struct transfer_options *transfer = state->input;
 
 	switch (key) {
@@ -76,6 +84,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PEER_TIMEOUT:
 		transfer->peer_timeout_ms = option_seconds(state, "peer-timeout", arg);
+		return 0;
+	case KEY_STATES:
+		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
 	case KEY_JSON:
 		transfer->json = true;
@@ -113,12 +124,10 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.slots = transfer->slots,
 		.slot_bytes = transfer->slot_bytes,
 		.peer_timeout_ms = transfer->peer_timeout_ms,
-		.flags = VFIOMIG_NO_PLATFORM,
+		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
+			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};
 
-	for (unsigned i = 0; i < transfer->devices; i++)
-		if (transfer_spec_is_inherited(transfer->specs[i]))
-			session.flags = 0;
 	return session;
 }
 
@@ -145,22 +154,43 @@ static bool is_gated(const struct transfer_options *transfer, const char *spec)
 	return transfer->gate == VFIOMIG_GATE_AUTO ? automatic : transfer->gate == VFIOMIG_GATE_ON;
 }
 
-int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_error *err)
+__attribute__((format(printf, 3, 4))) static int refuse(struct vfiomig_error *err, const char *name, const char *format,
+							...)
+{
+	va_list args;
+
+	*err = (struct vfiomig_error){ .code = VFIOMIG_PREFLIGHT, .errnum = ENOTSUP };
+	snprintf(err->name, sizeof(err->name), "%s", name);
+	va_start(args, format);
+	vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+	return -ENOTSUP;
+}
+
+static int refuse_gate(const char *spec, enum vfiomig_role role, struct vfiomig_error *err)
+{
+	bool source = role == VFIOMIG_SOURCE;
+
+	return refuse(
+		err, "platform-needed",
+		"device '%.200s' is a VMM's and its gate is on, but nothing here says when the VMM's %s: use --%s N "
+		"(and --%s N at the %s), or --config-after-iter off, or gate=off for this device",
+		spec, source ? "own state is out" : "platform is ready", vmm_option(role),
+		vmm_option(source ? VFIOMIG_DESTINATION : VFIOMIG_SOURCE), source ? "receiver" : "sender");
+}
+
+int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err)
 {
 	for (unsigned i = 0; i < transfer->devices; i++) {
 		const char *spec = transfer->specs[i];
 
-		if (!transfer_spec_is_inherited(spec) || !is_gated(transfer, spec))
-			continue;
-		*err = (struct vfiomig_error){ .code = VFIOMIG_PREFLIGHT,
-					       .errnum = ENOTSUP,
-					       .name = "platform-needed" };
-		snprintf(err->text, sizeof(err->text),
-			 "%s belongs to a VMM, and until platform-ready can be signalled to this program its config "
-			 "load cannot "
-			 "be gated: use --config-after-iter off, or gate=off for this device",
-			 spec);
-		return -ENOTSUP;
+		if (role == VFIOMIG_DESTINATION && !strncmp(spec, "file:", 5))
+			return refuse(err, "recording",
+				      "device '%.200s' is a recording: it can be sent, but nothing can be "
+				      "loaded into it",
+				      spec);
+		if (!transfer->vmm.there && transfer_spec_is_inherited(spec) && is_gated(transfer, spec))
+			return refuse_gate(spec, role, err);
 	}
 	return 0;
 }

@@ -9,6 +9,8 @@
 
 #include <vfiomig/vfiomig.h>
 
+#include "vmm.h"
+
 /* Zero is the library's default, except for the words of the command line. */
 struct transfer_options {
 	const char *specs[VFIOMIG_DEVICES_MAX]; /* of the command line, or of whoever fills this in */
@@ -18,6 +20,8 @@ struct transfer_options {
 	unsigned slots; /* per device */
 	size_t slot_bytes;
 	unsigned peer_timeout_ms;
+	bool serial_states; /* one device after another */
+	struct vmm vmm;	    /* each role's own option sets it */
 	bool json, verbose;
 };
 
@@ -33,10 +37,10 @@ bool transfer_spec_is_vfio(const char *spec);
 bool transfer_spec_is_inherited(const char *spec);
 
 /*
- * Refuse what no session could end: a gated device of a VMM that cannot say here when its platform is ready.
- * Returns 0, or -ENOTSUP with the reason (VFIOMIG_PREFLIGHT).
+ * Refuse what no session of @role could end: a recording that would have to be loaded into, and a gated device of a VMM that
+ * has no way to say here that its part is done. Returns 0, or -ENOTSUP with the reason (VFIOMIG_PREFLIGHT).
  */
-int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_error *err);
+int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err);
 
 /* What the spec forms and their options are: the same text ends both commands' help. */
 #define TRANSFER_SPEC_HELP                                                                                           \
@@ -46,6 +50,7 @@ int transfer_check_gate(const struct transfer_options *transfer, struct vfiomig_
 	"  vfio:/sys/...       the same by sysfs path\n"                                                             \
 	"  vfio:fd=N           an open device descriptor that was inherited\n"                                       \
 	"  sim:bytes=64M,...   a simulated device, for trying things out\n"                                          \
+	"  file:PATH           a recorded stream, at the source only\n"                                              \
 	"Every device takes name=WORD (the two sides' devices are matched by name, those without one by order) and " \
 	"gate=auto|on|off.\n"
 

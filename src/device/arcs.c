@@ -5,6 +5,10 @@
  */
 #include "device/arcs.h"
 
+#include <errno.h>
+
+#include "base/error.h"
+
 enum {
 	NO = 0,
 	STOP = VFIOMIG_STATE_STOP,
@@ -72,4 +76,20 @@ enum vfiomig_state arcs_next(enum vfiomig_state from, enum vfiomig_state to, uin
 	while (next != VFIOMIG_STATE_ERROR && !arcs_has_state(next, flags))
 		next = (enum vfiomig_state)steps[next][to];
 	return next;
+}
+
+int arcs_walk(const enum vfiomig_state *state, enum vfiomig_state target, uint32_t flags,
+	      int (*take_arc)(void *dev, enum vfiomig_state next, struct vfiomig_error *err), void *dev,
+	      struct vfiomig_error *err)
+{
+	if (arcs_next(*state, target, flags) == VFIOMIG_STATE_ERROR)
+		return error_set(err, VFIOMIG_DEVICE, EINVAL, "set-state", "there is no way from %s to %s",
+				 vfiomig_state_name(*state), vfiomig_state_name(target));
+	while (*state != target) {
+		int rc = take_arc(dev, arcs_next(*state, target, flags), err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }

@@ -17,4 +17,12 @@ bool arcs_has_state(enum vfiomig_state state, uint32_t flags);
  */
 enum vfiomig_state arcs_next(enum vfiomig_state from, enum vfiomig_state to, uint32_t flags);
 
+/*
+ * Walk from *@state to @target by arcs of a device with @flags. @take_arc brings the device to the next state, sets *@state, and
+ * returns 0 or the errno at which the walk ends. -EINVAL (VFIOMIG_DEVICE): there is no such way.
+ */
+int arcs_walk(const enum vfiomig_state *state, enum vfiomig_state target, uint32_t flags,
+	      int (*take_arc)(void *dev, enum vfiomig_state next, struct vfiomig_error *err), void *dev,
+	      struct vfiomig_error *err);
+
 #endif

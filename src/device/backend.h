@@ -10,6 +10,7 @@
  * Open what @spec names and fill ops and impl of @device (and owned_by_vmm, warning). impl is @device's from then on, to be
  * released by ops->close. On failure nothing is left open.
  */
+int file_open(struct vfiomig_device *device, const struct spec *spec, struct vfiomig_error *err);
 int sim_open(struct vfiomig_device *device, const struct spec *spec, struct vfiomig_error *err);
 int vfio_open(struct vfiomig_device *device, const struct spec *spec, struct vfiomig_error *err);
 

@@ -13,6 +13,7 @@ static const struct {
 	const char *kind;
 	int (*open)(struct vfiomig_device *device, const struct spec *spec, struct vfiomig_error *err);
 } kinds[] = {
+	{ "file", file_open },
 	{ "sim", sim_open },
 	{ "vfio", vfio_open },
 };
@@ -35,7 +36,7 @@ static int open_kind(struct vfiomig_device *device, const struct spec *spec, str
 		if (!strcmp(kinds[i].kind, spec->kind))
 			return kinds[i].open(device, spec, err);
 	return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
-			 "device '%s': there is no kind '%s', only sim and vfio", spec->text, spec->kind);
+			 "device '%s': there is no kind '%s', only file, sim and vfio", spec->text, spec->kind);
 }
 
 int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vfiomig_error *err)

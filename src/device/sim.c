@@ -27,11 +27,11 @@ struct sim {
 };
 
 /* What a state's data_fd is for. */
-static const uint8_t phases[VFIOMIG_STATE_COUNT] = {
-	[VFIOMIG_STATE_STOP_COPY] = SIM_SAVE,
-	[VFIOMIG_STATE_PRE_COPY] = SIM_SAVE_PRECOPY,
-	[VFIOMIG_STATE_PRE_COPY_P2P] = SIM_SAVE_PRECOPY,
-	[VFIOMIG_STATE_RESUMING] = SIM_LOAD,
+static const uint8_t uses[VFIOMIG_STATE_COUNT] = {
+	[VFIOMIG_STATE_STOP_COPY] = DATA_PIPE_SAVE,
+	[VFIOMIG_STATE_PRE_COPY] = DATA_PIPE_PRECOPY,
+	[VFIOMIG_STATE_PRE_COPY_P2P] = DATA_PIPE_PRECOPY,
+	[VFIOMIG_STATE_RESUMING] = DATA_PIPE_LOAD,
 };
 
 static void take_time(uint64_t ms)
@@ -47,7 +47,7 @@ static int validate(struct sim *sim, struct vfiomig_error *err)
 {
 	int rc;
 
-	sim_stream_finish(&sim->stream);
+	data_pipe_finish(&sim->stream.pipe);
 	rc = sim_stream_verdict(&sim->stream, err);
 	if (!rc && !sim->options.unchecked_config)
 		rc = sim_config_verdict(&sim->config, err);
@@ -56,20 +56,21 @@ static int validate(struct sim *sim, struct vfiomig_error *err)
 
 static int change_stream(struct sim *sim, enum vfiomig_state next, struct vfiomig_error *err)
 {
-	enum sim_phase has = sim->stream.phase, wants = (enum sim_phase)phases[next];
+	enum data_pipe_use has = sim->stream.pipe.use, wants = (enum data_pipe_use)uses[next];
 
 	if (has == wants)
 		return 0;
-	if (has == SIM_SAVE_PRECOPY && wants == SIM_SAVE)
-		return sim_stream_go_on(&sim->stream, err);
-	sim_stream_close(&sim->stream);
-	if (wants == SIM_LOAD)
+	if (has == DATA_PIPE_PRECOPY && wants == DATA_PIPE_SAVE)
+		return data_pipe_go_on(&sim->stream.pipe, err);
+	data_pipe_close(&sim->stream.pipe);
+	if (wants == DATA_PIPE_LOAD)
 		sim_config_clear(&sim->config);
-	return wants == SIM_IDLE ? 0 : sim_stream_open(&sim->stream, wants, err);
+	return wants == DATA_PIPE_IDLE ? 0 : sim_stream_open(&sim->stream, wants, err);
 }
 
-static int take_arc(struct sim *sim, enum vfiomig_state next, struct vfiomig_error *err)
+static int take_arc(void *dev, enum vfiomig_state next, struct vfiomig_error *err)
 {
+	struct sim *sim = dev;
 	int rc = 0;
 
 	take_time(sim_options_arc_ms(&sim->options, sim->state, next));
@@ -81,7 +82,7 @@ static int take_arc(struct sim *sim, enum vfiomig_state next, struct vfiomig_err
 	if (!rc)
 		rc = change_stream(sim, next, err);
 	if (rc) {
-		sim_stream_close(&sim->stream);
+		data_pipe_close(&sim->stream.pipe);
 		sim->state = VFIOMIG_STATE_ERROR;
 		return rc;
 	}
@@ -92,18 +93,8 @@ static int take_arc(struct sim *sim, enum vfiomig_state next, struct vfiomig_err
 static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error *err)
 {
 	struct sim *sim = dev;
-	uint32_t flags = sim_options_flags(&sim->options);
 
-	if (arcs_next(sim->state, target, flags) == VFIOMIG_STATE_ERROR)
-		return error_set(err, VFIOMIG_DEVICE, EINVAL, "set-state", "there is no way from %s to %s",
-				 vfiomig_state_name(sim->state), vfiomig_state_name(target));
-	while (sim->state != target) {
-		int rc = take_arc(sim, arcs_next(sim->state, target, flags), err);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return arcs_walk(&sim->state, target, sim_options_flags(&sim->options), take_arc, sim, err);
 }
 
 static enum vfiomig_state get_state(void *dev)
@@ -117,14 +108,14 @@ static int data_fd(void *dev)
 {
 	struct sim *sim = dev;
 
-	return sim->stream.data_fd;
+	return sim->stream.pipe.data_fd;
 }
 
 static int explain(void *dev, ssize_t result, uint64_t *at)
 {
 	struct sim *sim = dev;
 
-	return sim_stream_explain(&sim->stream, result, at);
+	return data_pipe_explain(&sim->stream.pipe, result, at);
 }
 
 static ssize_t config_get(void *dev, void *blob, size_t bytes, struct vfiomig_error *err)
@@ -144,7 +135,7 @@ static int config_put(void *dev, const void *blob, size_t bytes, struct vfiomig_
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-state",
 				 "a config state is loaded in RESUMING, not in %s", vfiomig_state_name(sim->state));
 	sim->config.loads++;
-	if (sim_stream_written(&sim->stream) < sim->options.bytes)
+	if (data_pipe_moved(&sim->stream.pipe) < sim->options.bytes)
 		sim->config.early = true;
 	return config_space_load(&access, blob, bytes, sim->warning, sizeof(sim->warning), err);
 }
@@ -186,9 +177,18 @@ static int reset(void *dev, struct vfiomig_error *err)
 	struct sim *sim = dev;
 
 	(void)err;
-	sim_stream_close(&sim->stream);
+	data_pipe_close(&sim->stream.pipe);
 	sim_config_init(&sim->config, sim->config.bytes, sim->config.seed);
 	sim->state = VFIOMIG_STATE_RUNNING;
+	return 0;
+}
+
+static int pending(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err)
+{
+	struct sim *sim = dev;
+
+	(void)err;
+	sim_stream_pending(&sim->stream, pending);
 	return 0;
 }
 
@@ -196,7 +196,7 @@ static void sim_close(void *dev)
 {
 	struct sim *sim = dev;
 
-	sim_stream_fini(&sim->stream);
+	data_pipe_fini(&sim->stream.pipe);
 	free(sim->buffer);
 	free(sim);
 }
@@ -212,6 +212,7 @@ static const struct vfiomig_device_ops sim_ops = {
 	.config_put = config_put,
 	.config_check = config_check,
 	.reset = reset,
+	.pending = pending,
 	.close = sim_close,
 };
 
@@ -228,12 +229,12 @@ int sim_open(struct vfiomig_device *device, const struct spec *spec, struct vfio
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a simulated device");
 	sim->options = options;
 	sim->state = VFIOMIG_STATE_RUNNING;
-	sim->buffer = aligned_alloc(CONTENT_BLOCK_BYTES, SIM_BUFFER_BYTES);
+	sim->buffer = aligned_alloc(CONTENT_BLOCK_BYTES, DATA_PIPE_PIECE_BYTES);
 	if (!sim->buffer) {
 		free(sim);
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a simulated device");
 	}
-	memset(sim->buffer, 0, SIM_BUFFER_BYTES); /* touched now and not when time counts */
+	memset(sim->buffer, 0, DATA_PIPE_PIECE_BYTES); /* touched now and not when time counts */
 	content_init(&sim->content, options.seed);
 	sim_config_init(&sim->config, sim_options_config_bytes(&options), options.config_seed);
 	sim_stream_init(&sim->stream, &sim->options, &sim->content, sim->buffer);

@@ -55,6 +55,8 @@ static const struct spec_rule rules[] = {
 	WORD("fail-state", fail_state, state_words),
 	WORD("precopy", precopy, precopy_words),
 	BYTES("precopy-bytes", precopy_bytes, 0, INT64_MAX),
+	BYTES("initial-bytes", initial_bytes, 0, INT64_MAX),
+	BYTES("dirty-rate", dirty_rate, 0, INT64_MAX),
 	WORD("p2p", p2p, switch_words),
 	WORD("personality", personality, personality_words),
 	WORD("config-bytes", config, config_words),
@@ -70,6 +72,9 @@ static void set_defaults(struct sim_options *options)
 		.read_error_at = SIM_NEVER,
 		.write_error_at = SIM_NEVER,
 		.load_ms = SIM_NEVER,
+		.precopy = SIM_NEVER,
+		.precopy_bytes = SIM_NEVER,
+		.initial_bytes = SIM_NEVER,
 		.p2p = 1,
 		.config = 1,
 		.config_seed = SIM_NEVER,
@@ -103,6 +108,25 @@ static int check_together(const struct sim_options *options, const struct spec *
 	return rc ? rc : check_error_at(options, spec, "write-error-at", options->write_error_at, err);
 }
 
+static int settle_precopy(struct sim_options *options, const struct spec *spec, struct vfiomig_error *err)
+{
+	if (options->precopy == SIM_NEVER)
+		options->precopy = options->precopy_bytes == SIM_NEVER ? SIM_PRECOPY_OFF : SIM_PRECOPY_ENOMSG;
+	if (options->precopy_bytes == SIM_NEVER)
+		options->precopy_bytes = 0;
+	if (options->initial_bytes == SIM_NEVER)
+		options->initial_bytes = options->precopy_bytes;
+	if (options->initial_bytes > options->precopy_bytes)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-spec",
+				 "device '%s': initial-bytes=%" PRIu64 " is more than precopy-bytes=%" PRIu64,
+				 spec->text, options->initial_bytes, options->precopy_bytes);
+	if (options->precopy_bytes > options->bytes)
+		options->precopy_bytes = options->bytes;
+	if (options->initial_bytes > options->precopy_bytes)
+		options->initial_bytes = options->precopy_bytes;
+	return 0;
+}
+
 int sim_options_read(struct sim_options *options, const struct spec *spec, struct vfiomig_error *err)
 {
 	int rc;
@@ -115,9 +139,8 @@ int sim_options_read(struct sim_options *options, const struct spec *spec, struc
 		options->bytes = options->personality == SIM_TINY ? 320 : 64 << 20;
 	if (options->config_seed == SIM_NEVER)
 		options->config_seed = options->seed;
-	if (options->precopy_bytes > options->bytes)
-		options->precopy_bytes = options->bytes;
-	return check_together(options, spec, err);
+	rc = settle_precopy(options, spec, err);
+	return rc ? rc : check_together(options, spec, err);
 }
 
 uint32_t sim_options_flags(const struct sim_options *options)

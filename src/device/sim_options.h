@@ -11,6 +11,7 @@
 
 #define SIM_NEVER UINT64_MAX
 
+/* By which of the two a driver would end PRE_COPY's data. A pipe can only give 0; explain says -ENOMSG for both, as vfio's. */
 enum sim_precopy { SIM_PRECOPY_OFF, SIM_PRECOPY_ENOMSG, SIM_PRECOPY_ZERO };
 enum sim_personality { SIM_PLAIN, SIM_TINY, SIM_SHORT_END, SIM_SLOW_LOAD };
 
@@ -28,7 +29,9 @@ struct sim_options {
 	uint64_t load_ms;			/* of RESUMING -> STOP, or SIM_NEVER */
 	uint64_t fail_state;			/* arcs to it fail; VFIOMIG_STATE_ERROR: none does */
 	uint64_t precopy;			/* enum sim_precopy */
-	uint64_t precopy_bytes;			/* of bytes, how many PRE_COPY gives */
+	uint64_t precopy_bytes;			/* of bytes, how many PRE_COPY gives at most */
+	uint64_t initial_bytes;			/* of those, how many it gives at once */
+	uint64_t dirty_rate;			/* bytes per second, of the rest of those; 0: at once, too */
 	uint64_t p2p;
 	uint64_t personality;	   /* enum sim_personality */
 	uint64_t config;	   /* index of the config space's size: 0, 256, 4096 */

@@ -15,32 +15,33 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Is there a reason to take nothing more? */
-static enum sim_end end_at(const struct sim_stream *stream)
+/* Is there a reason to take nothing more? Then it has ended. */
+static bool ended(struct sim_stream *stream)
 {
 	const struct sim_options *options = stream->options;
+	struct data_pipe *pipe = &stream->pipe;
 
-	if (stream->bytes == options->write_error_at)
-		return SIM_END_ERROR;
-	if (options->personality == SIM_SHORT_END && stream->bytes == options->bytes)
-		return SIM_END_COMPLETE;
-	if (options->personality == SIM_TINY && stream->bytes && stream->bytes < options->bytes)
-		return SIM_END_SPLIT;
-	return SIM_END_NONE;
+	if (pipe->bytes == options->write_error_at)
+		data_pipe_end(pipe, DATA_PIPE_FAILED, EIO);
+	else if (options->personality == SIM_SHORT_END && pipe->bytes == options->bytes)
+		data_pipe_end(pipe, DATA_PIPE_COMPLETE, 0);
+	else if (options->personality == SIM_TINY && pipe->bytes && pipe->bytes < options->bytes)
+		data_pipe_end(pipe, DATA_PIPE_FAILED, EINVAL); /* it came in pieces */
+	return pipe->end != DATA_PIPE_OPEN;
 }
 
 /* How much may be taken at once: exactly up to the byte at which the thread ends, and little where it must pace. */
 static uint64_t limit(const struct sim_stream *stream)
 {
 	const struct sim_options *options = stream->options;
-	uint64_t bytes = SIM_BUFFER_BYTES;
+	uint64_t bytes = DATA_PIPE_PIECE_BYTES;
 
 	if (options->write_rate)
 		bytes = least(bytes, (uint64_t)sim_options_load_capacity(options));
 	if (options->write_error_at != SIM_NEVER)
-		bytes = least(bytes, options->write_error_at - stream->bytes);
+		bytes = least(bytes, options->write_error_at - stream->pipe.bytes);
 	if (options->personality == SIM_SHORT_END)
-		bytes = least(bytes, options->bytes - stream->bytes);
+		bytes = least(bytes, options->bytes - stream->pipe.bytes);
 	return bytes;
 }
 
@@ -61,13 +62,13 @@ static ssize_t take(struct sim_stream *stream)
 {
 	ssize_t taken;
 
-	pthread_mutex_lock(&stream->lock); /* over the read: see sim_stream_written */
-	taken = read(stream->own_fd, stream->buffer, limit(stream));
+	pthread_mutex_lock(&stream->pipe.lock); /* over the read: see data_pipe_moved */
+	taken = read(stream->pipe.own_fd, stream->buffer, limit(stream));
 	if (taken > 0)
-		stream->bytes += (uint64_t)taken;
+		stream->pipe.bytes += (uint64_t)taken;
 	else if (taken < 0)
 		taken = errno == EINTR ? -EAGAIN : -errno;
-	pthread_mutex_unlock(&stream->lock);
+	pthread_mutex_unlock(&stream->pipe.lock);
 	return taken;
 }
 
@@ -76,35 +77,29 @@ static bool load_slowly(struct sim_stream *stream)
 {
 	if (stream->options->personality != SIM_SLOW_LOAD)
 		return true;
-	return sim_stream_sleep(stream, clock_now_ns() + content_mix(stream->bytes) % (2 * NS_PER_MS));
+	return data_pipe_sleep(&stream->pipe, clock_now_ns() + content_mix(stream->pipe.bytes) % (2 * NS_PER_MS));
 }
 
 /* Returns false when there is nothing more to be done. */
 static bool turn(struct sim_stream *stream)
 {
-	enum sim_wake wake = sim_stream_wait(stream, POLLIN);
+	enum data_pipe_wake wake = data_pipe_wait(&stream->pipe, POLLIN);
 	ssize_t taken;
 
-	if (wake == SIM_QUIT || !load_slowly(stream))
+	if (wake == DATA_PIPE_QUIT || !load_slowly(stream))
 		return false;
 	taken = take(stream);
 	if (taken == -EAGAIN)
-		return wake != SIM_FINISH;
+		return wake != DATA_PIPE_FINISH;
 	if (taken <= 0)
 		return false;
 	if (!stream->wrong)
-		check(stream, stream->bytes - (uint64_t)taken, (uint64_t)taken);
-	return sim_stream_pace(stream, stream->options->write_rate, (uint64_t)taken);
+		check(stream, stream->pipe.bytes - (uint64_t)taken, (uint64_t)taken);
+	return data_pipe_pace(&stream->pipe, stream->options->write_rate, (uint64_t)taken);
 }
 
-void *sim_sink_run(void *arg)
+void sim_sink_run(struct sim_stream *stream)
 {
-	struct sim_stream *stream = arg;
-	enum sim_end end = end_at(stream);
-
-	while (end == SIM_END_NONE && turn(stream))
-		end = end_at(stream);
-	if (end != SIM_END_NONE)
-		sim_stream_end(stream, end);
-	return NULL;
+	while (!ended(stream) && turn(stream))
+		;
 }

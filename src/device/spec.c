@@ -89,7 +89,7 @@ static int take_common(struct spec *spec, struct vfiomig_error *err)
 /* The first item is the argument unless it is an option; a path may have '=' in it. */
 static int is_arg(const char *item)
 {
-	return item[0] == '/' || !strchr(item, '=');
+	return item[0] == '/' || item[0] == '.' || !strchr(item, '=');
 }
 
 static int take_items(struct spec *spec, char *items, struct vfiomig_error *err)

@@ -23,6 +23,8 @@ struct vfio {
 	struct vfio_group group; /* its descriptors, all -1 if the descriptor was inherited */
 	int fd;			 /* of the device: group's, or the caller's */
 	int data_fd;		 /* owned, -1: none */
+	bool precopy;		 /* data_fd is that of PRE_COPY, and STOP_COPY has not begun */
+	bool precopy_flags;	 /* the device says in the flags of its sizes what is new */
 	uint32_t migration_flags;
 	uint64_t config_offset;
 	uint32_t config_bytes;
@@ -44,10 +46,14 @@ static enum vfiomig_state get_state(void *dev)
 	return vfio_get_state(vfio->fd, &state) ? VFIOMIG_STATE_ERROR : state;
 }
 
+static bool is_precopy(enum vfiomig_state state)
+{
+	return state == VFIOMIG_STATE_PRE_COPY || state == VFIOMIG_STATE_PRE_COPY_P2P;
+}
+
 static bool has_stream(enum vfiomig_state state)
 {
-	return state == VFIOMIG_STATE_STOP_COPY || state == VFIOMIG_STATE_RESUMING || state == VFIOMIG_STATE_PRE_COPY ||
-	       state == VFIOMIG_STATE_PRE_COPY_P2P;
+	return state == VFIOMIG_STATE_STOP_COPY || state == VFIOMIG_STATE_RESUMING || is_precopy(state);
 }
 
 static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error *err)
@@ -58,12 +64,14 @@ static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error 
 
 	if (rc) {
 		after = get_state(vfio); /* it may be anywhere on the way */
+		vfio->precopy = is_precopy(after);
 		if (!has_stream(after))
 			close_data(vfio);
 		return error_set(err, VFIOMIG_DEVICE, -rc, "set-state", "%s -> %s failed, the device is in %s now: %s",
 				 vfiomig_state_name(before), vfiomig_state_name(target), vfiomig_state_name(after),
 				 strerror(-rc));
 	}
+	vfio->precopy = is_precopy(target);
 	if (data_fd >= 0 || !has_stream(target))
 		close_data(vfio);
 	if (data_fd >= 0)
@@ -76,6 +84,36 @@ static int data_fd(void *dev)
 	struct vfio *vfio = dev;
 
 	return vfio->data_fd;
+}
+
+/* Drivers end PRE_COPY's data by ENOMSG or by 0; in STOP_COPY only 0 is an end, and ENOMSG has no meaning. */
+static int explain(void *dev, ssize_t result, uint64_t *at)
+{
+	const struct vfio *vfio = dev;
+
+	(void)at;
+	if (!vfio->precopy)
+		return result == -ENOMSG ? -EIO : (int)result;
+	return result ? (int)result : -ENOMSG;
+}
+
+/* Sizes are estimates: a device that cannot tell one of them has nothing wrong with it. */
+static int pending(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err)
+{
+	struct vfio *vfio = dev;
+	uint32_t flags;
+	int rc;
+
+	pending->stop_copy_known = !vfio_get_data_bytes(vfio->fd, &pending->stop_copy_bytes);
+	if (!vfio->precopy || vfio->data_fd < 0)
+		return 0;
+	rc = vfio_get_precopy_bytes(vfio->data_fd, &flags, &pending->initial_bytes, &pending->dirty_bytes);
+	if (rc == -ENODEV || rc == -EIO)
+		return error_set(err, VFIOMIG_DEVICE, -rc, "precopy-info",
+				 "the device has failed in PRE_COPY (VFIO_MIG_GET_PRECOPY_INFO): %s", strerror(-rc));
+	pending->precopy_known = !rc;
+	pending->initial_again = !rc && vfio->precopy_flags && flags & VFIO_PRECOPY_INFO_REINIT;
+	return 0;
 }
 
 static int read_config(void *context, uint32_t at, void *to, uint32_t bytes)
@@ -168,6 +206,7 @@ static int reset(void *dev, struct vfiomig_error *err)
 	struct vfio *vfio = dev;
 	int rc = vfio_reset(vfio->fd);
 
+	vfio->precopy = false;
 	close_data(vfio);
 	if (rc)
 		return error_set(err, VFIOMIG_DEVICE, -rc, "reset", "VFIO_DEVICE_RESET failed: %s", strerror(-rc));
@@ -192,6 +231,8 @@ static const struct vfiomig_device_ops vfio_ops = {
 	.set_state = set_state,
 	.get_state = get_state,
 	.data_fd = data_fd,
+	.explain = explain,
+	.pending = pending,
 	.config_get = config_get,
 	.config_put = config_put,
 	.config_check = config_check,
@@ -236,6 +277,8 @@ static int probe(struct vfio *vfio, const char *what, struct vfiomig_error *err)
 		return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "no-migration",
 				 "%s cannot migrate: its driver '%s' does not offer VFIO_DEVICE_FEATURE_MIGRATION",
 				 what, vfio->node.driver[0] ? vfio->node.driver : "unknown");
+	vfio->precopy_flags =
+		vfio->migration_flags & VFIOMIG_MIGRATION_PRE_COPY && !vfio_enable_precopy_flags(vfio->fd);
 	rc = vfio_get_device_flags(vfio->fd, &flags);
 	if (!rc && flags & VFIO_DEVICE_FLAGS_PCI)
 		rc = vfio_get_config_region(vfio->fd, &vfio->config_offset, &vfio->config_bytes);

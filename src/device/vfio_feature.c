@@ -61,6 +61,24 @@ int vfio_get_data_bytes(int fd, uint64_t *bytes)
 	return rc;
 }
 
+int vfio_enable_precopy_flags(int fd)
+{
+	uint8_t nothing = 0;
+
+	return feature(fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, &nothing, 0);
+}
+
+int vfio_get_precopy_bytes(int data_fd, uint32_t *flags, uint64_t *initial_bytes, uint64_t *dirty_bytes)
+{
+	struct vfio_precopy_sizes sizes = { .argsz = sizeof(sizes) };
+	int rc = ioctl(data_fd, VFIO_MIG_GET_PRECOPY_INFO, &sizes) ? -errno : 0;
+
+	*flags = sizes.flags;
+	*initial_bytes = sizes.initial_bytes;
+	*dirty_bytes = sizes.dirty_bytes;
+	return rc;
+}
+
 int vfio_get_device_flags(int fd, uint32_t *flags)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };

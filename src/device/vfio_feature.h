@@ -18,6 +18,18 @@ int vfio_set_state(int fd, enum vfiomig_state state, int *data_fd);
 /* The kernel's estimate of the stream, bytes. */
 int vfio_get_data_bytes(int fd, uint64_t *bytes);
 
+/*
+ * May the flags of GET_PRECOPY_INFO be believed from now on? Kernels before the v2 form echo what they were given, so they
+ * must be asked. An errno, ENOTTY mostly: no.
+ */
+int vfio_enable_precopy_flags(int fd);
+
+/*
+ * GET_PRECOPY_INFO of @data_fd, in PRE_COPY and PRE_COPY_P2P only (-EINVAL elsewhere). *@flags: VFIO_PRECOPY_INFO_*, to be
+ * believed only after vfio_enable_precopy_flags.
+ */
+int vfio_get_precopy_bytes(int data_fd, uint32_t *flags, uint64_t *initial_bytes, uint64_t *dirty_bytes);
+
 /* Where the config space is in @fd, and its size: 0 (the device has none), 256 or 4096. */
 int vfio_get_config_region(int fd, uint64_t *offset, uint32_t *bytes);
 

@@ -83,6 +83,8 @@ static int on_step_done(struct core *core, const struct core_event *event, struc
 {
 	struct core_device *device = &core->device[event->device];
 
+	if (event->request == REQUEST_PRECOPY)
+		device->precopied = event->counts;
 	if (event->request == REQUEST_READ || event->request == REQUEST_LOAD) {
 		device->counts = event->counts;
 		device->counted = true;
@@ -185,10 +187,12 @@ static void note_sending(struct core *core, uint64_t now, const struct core_acti
 			core->sent_ns = now;
 }
 
-static void on_fact(struct core *core, const struct core_event *event, uint64_t now)
+static void on_fact(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
 {
 	if (event->fact == FACT_CONTROL_UP)
 		core->heard_ns = now;
+	if (event->fact == FACT_SWITCHOVER_DUE && core->phase == PHASE_PRECOPY)
+		core_emit(actions, ACTION_END_PRECOPY);
 	core->facts |= event->fact;
 }
 
@@ -200,7 +204,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 		core_enter(core, PHASE_CONNECT, now, actions);
 		break;
 	case CORE_FACT:
-		on_fact(core, event, now);
+		on_fact(core, event, now, actions);
 		break;
 	case CORE_MESSAGE:
 		on_message(core, event, now, actions);

@@ -37,12 +37,15 @@ enum core_fact {
 	FACT_COMMIT = 1 << 15,	       /* destination: COMMIT is here */
 	FACT_DONE = 1 << 16,	       /* source: DONE is here */
 	FACT_FABRIC_DOWN = 1 << 17,    /* all lanes are fenced, nothing touches the arena */
+	FACT_MEASURED = 1 << 18,       /* source: the peer's clock and the lanes' rate are known */
+	FACT_SWITCHOVER_DUE = 1 << 19, /* source: PRE_COPY has done what it can, and the estimate is within the limit */
 };
 
 /* What a device's own thread can be asked for; each is answered by one CORE_DEVICE_DONE. */
 enum device_request {
 	REQUEST_NONE = 0,
 	/* source */
+	REQUEST_PRECOPY,   /* to PRE_COPY, and its stream into packets until ACTION_END_PRECOPY */
 	REQUEST_QUIESCE,   /* to its P2P state */
 	REQUEST_STOP_COPY, /* to STOP_COPY */
 	REQUEST_READ,	   /* stream and config state into packets */
@@ -104,6 +107,7 @@ enum core_action_kind {
 	ACTION_CONNECT_LANES, /* -> FACT_LANES_UP */
 	ACTION_SEND,	      /* .message (.device for STREAM_END); ABORT and DONE carry core.outcome */
 	ACTION_DEVICE,	      /* .device .request -> CORE_DEVICE_DONE */
+	ACTION_END_PRECOPY,   /* the devices' PRE_COPY streams end where they are */
 	ACTION_TOKEN,	      /* post the token */
 	ACTION_RELEASE,	      /* -> FACT_RELEASED */
 	ACTION_JOURNAL,	      /* .fact (PREPARED or COMMITTED) -> that fact */
@@ -135,6 +139,7 @@ enum core_phase {
 	PHASE_AGREE,
 	PHASE_PREPARE,
 	PHASE_LANES,
+	PHASE_PRECOPY,	  /* source: devices run and give what they can; destination: not used */
 	PHASE_SWITCHOVER, /* source: quiesce; destination: not used */
 	PHASE_STREAM,
 	PHASE_DRAIN,  /* source: all is out, wait for PREPARED; destination: release and journal */
@@ -150,24 +155,32 @@ enum core_phase {
 };
 
 struct core_device {
-	bool p2p;		       /* has the P2P states */
-	bool gated;		       /* its config load waits for token and platform */
-	uint8_t step;		       /* steps of its row that are done */
-	enum device_request busy;      /* asked of its thread and not answered */
-	bool touched;		       /* some state change was asked for: it must be put back if the session fails */
-	bool failed;		       /* destination, after the commit: it could not be run */
-	bool ended;		       /* destination: .manifest is here */
-	struct stream_counts counts;   /* of this side: what was read, or loaded */
-	struct stream_counts manifest; /* destination: what the source says */
-	bool counted;		       /* .counts are complete */
-	unsigned order;		       /* 1 for the first device whose counts were complete */
+	bool p2p;			/* has the P2P states */
+	bool precopy;			/* source: goes through PRE_COPY */
+	bool gated;			/* its config load waits for token and platform */
+	uint8_t step;			/* steps of its row that are done */
+	enum device_request busy;	/* asked of its thread and not answered */
+	bool touched;			/* some state change was asked for: it must be put back if the session fails */
+	bool failed;			/* destination, after the commit: it could not be run */
+	bool ended;			/* destination: .manifest is here */
+	struct stream_counts precopied; /* source: what was read in PRE_COPY; part of .counts */
+	struct stream_counts counts;	/* of this side: what was read, or loaded */
+	struct stream_counts manifest;	/* destination: what the source says */
+	bool counted;			/* .counts are complete */
+	unsigned order;			/* 1 for the first device whose counts were complete */
 };
+
+/* What a source is for. All but the first end by the way back, without an error. */
+enum core_purpose { CORE_MIGRATE = 0, CORE_PROBE /* ends with PRECOPY */, CORE_RECORD /* ends with DRAIN */ };
 
 struct core {
 	enum vfiomig_role role;
 	const struct phase_row *phases; /* this side's table, indexed by enum core_phase */
 	const struct step_row *steps;	/* this side's row of device steps */
 	uint64_t peer_timeout_ns;
+	enum core_purpose purpose;
+	bool serial;		    /* one device after another */
+	uint64_t downtime_limit_ns; /* source: give up before the commit beyond it; 0: no limit */
 	unsigned devices;
 	struct core_device device[VFIOMIG_DEVICES_MAX];
 	enum core_phase phase;
@@ -194,6 +207,9 @@ struct core_config {
 	enum vfiomig_role role;
 	uint64_t peer_timeout_ns;
 	bool no_platform; /* no VMM: iterables done and platform ready from the start */
+	enum core_purpose purpose;
+	bool serial;
+	uint64_t downtime_limit_ns;
 };
 
 void core_init(struct core *core, const struct core_config *config, uint64_t now);

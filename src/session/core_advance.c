@@ -10,6 +10,7 @@
 
 static const char *const request_names[REQUEST_COUNT] = {
 	[REQUEST_NONE] = "nothing",
+	[REQUEST_PRECOPY] = "read of its state in PRE_COPY",
 	[REQUEST_QUIESCE] = "quiesce (to its P2P state)",
 	[REQUEST_STOP_COPY] = "stop (to STOP_COPY)",
 	[REQUEST_READ] = "read of its state",
@@ -58,6 +59,10 @@ void core_init(struct core *core, const struct core_config *config, uint64_t now
 		.phases = source ? source_phases : destination_phases,
 		.steps = source ? source_steps : destination_steps,
 		.peer_timeout_ns = config->peer_timeout_ns,
+		.purpose = config->purpose,
+		.peer_gone = config->purpose == CORE_RECORD, /* there is none to be silent, or to be told */
+		.serial = config->serial,
+		.downtime_limit_ns = config->downtime_limit_ns,
 		.phase = PHASE_CONNECT,
 		.phase_ns = now,
 		.heard_ns = now,
@@ -133,6 +138,23 @@ static bool leaves_running(enum device_request request)
 	return request == REQUEST_QUIESCE || request == REQUEST_STOP_COPY;
 }
 
+/* These wait for data, and take nothing from the others: they never count as "one device at a time". */
+static bool only_waits(enum device_request request)
+{
+	return request == REQUEST_NONE || request == REQUEST_LOAD || request == REQUEST_PRECOPY;
+}
+
+/* Serial states: a step that is not its turn yet, because another device is at one. */
+static bool must_queue(const struct core *core, enum device_request request)
+{
+	if (!core->serial || only_waits(request))
+		return false;
+	for (unsigned d = 0; d < core->devices; d++)
+		if (!only_waits(core->device[d].busy))
+			return true;
+	return false;
+}
+
 static bool begin_steps(struct core *core, uint64_t now, struct core_actions *actions)
 {
 	bool moved = false;
@@ -148,6 +170,8 @@ static bool begin_steps(struct core *core, uint64_t now, struct core_actions *ac
 			moved = true;
 			continue;
 		}
+		if (must_queue(core, row->request))
+			continue;
 		if (leaves_running(row->request) && !core->stop_ns)
 			core->stop_ns = now;
 		ask_device(core, d, row->request, actions);
@@ -174,6 +198,29 @@ static bool phase_complete(const struct core *core)
 	return core_all_through(core, row->through);
 }
 
+/* A probe and a recording end where a migration would go on. */
+static bool ends_here(const struct core *core)
+{
+	return (core->purpose == CORE_PROBE && core->phase == PHASE_PRECOPY) ||
+	       (core->purpose == CORE_RECORD && core->phase == PHASE_DRAIN);
+}
+
+static void leave_phase(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	enum core_phase next = core->phases[core->phase].next;
+
+	if (core->role == VFIOMIG_SOURCE && ends_here(core)) {
+		core_return(core, now, actions);
+		return;
+	}
+	if (core->role == VFIOMIG_SOURCE && next == PHASE_COMMIT) {
+		core_check_downtime(core, now, actions); /* the last moment at which it can be kept */
+		if (core->phase >= PHASE_ROLLBACK)
+			return;
+	}
+	core_enter(core, next, now, actions);
+}
+
 /* Run to the fixed point: steps open phases, phases open steps. */
 void core_advance(struct core *core, uint64_t now, struct core_actions *actions)
 {
@@ -182,7 +229,7 @@ void core_advance(struct core *core, uint64_t now, struct core_actions *actions)
 	while (moved) {
 		moved = core_going_on(core) && begin_steps(core, now, actions);
 		if (phase_complete(core)) {
-			core_enter(core, core->phases[core->phase].next, now, actions);
+			leave_phase(core, now, actions);
 			moved = true;
 		}
 	}

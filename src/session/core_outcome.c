@@ -33,6 +33,11 @@ static void go_back(struct core *core, uint64_t now, struct core_actions *action
 	core_enter(core, PHASE_ROLLBACK, now, actions);
 }
 
+void core_return(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	go_back(core, now, actions);
+}
+
 static void finish_in_doubt(struct core *core, const struct vfiomig_error *cause, uint64_t now,
 			    struct core_actions *actions)
 {
@@ -84,7 +89,10 @@ void core_restore_failed(struct core *core, const struct vfiomig_error *error)
 		snprintf(both.name, sizeof(both.name), "source-stuck");
 	}
 	memcpy(both.text, error->text, sizeof(both.text));
-	error_prefix(&both, "%.200s; then the way back failed too: ", core->outcome.text);
+	if (core->outcome.code == VFIOMIG_OK) /* a probe, or a recording */
+		error_prefix(&both, "the way back failed: ");
+	else
+		error_prefix(&both, "%.200s; then the way back failed too: ", core->outcome.text);
 	core->outcome = both;
 }
 
@@ -113,6 +121,8 @@ static const char *peer_state(const struct core *core)
 		return core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
 	if (core->phase == PHASE_DONE)
 		return core->peer_gone ? "unknown" : "retired";
+	if (core->purpose == CORE_RECORD)
+		return core->outcome.code == VFIOMIG_OK ? "recorded" : "untouched";
 	if (source && !(core->facts & FACT_AGREED))
 		return "untouched";
 	if (core->outcome.code == VFIOMIG_IN_DOUBT || (core->peer_gone && !core->peer_knows))

@@ -81,8 +81,9 @@ const struct phase_row source_phases[PHASE_COUNT] = {
 	[PHASE_AGREE] = { "AGREE", FACT_AGREED | FACT_READY, FACT_AGREED, 0, HANDSHAKE_MS, PHASE_PREPARE, agree_enter },
 	[PHASE_PREPARE] = { "PREPARE", FACT_READY, FACT_READY | FACT_FABRIC_OPEN, 0, HANDSHAKE_MS, PHASE_LANES,
 			    prepare_enter },
-	[PHASE_LANES] = { "LANES", FACT_LANES_READY, FACT_LANES_UP | FACT_LANES_READY, 0, HANDSHAKE_MS,
-			  PHASE_SWITCHOVER, lanes_enter },
+	[PHASE_LANES] = { "LANES", FACT_LANES_READY, FACT_LANES_UP | FACT_LANES_READY | FACT_MEASURED, 0, HANDSHAKE_MS,
+			  PHASE_PRECOPY, lanes_enter },
+	[PHASE_PRECOPY] = { "PRECOPY", 0, FACT_SWITCHOVER_DUE, SOURCE_PRECOPIED, 0, PHASE_SWITCHOVER, NULL },
 	[PHASE_SWITCHOVER] = { "SWITCHOVER", 0, 0, SOURCE_QUIESCED, 0, PHASE_STREAM, switchover_enter },
 	[PHASE_STREAM] = { "STREAM", 0, FACT_ITERABLES_DONE, SOURCE_READ, 0, PHASE_DRAIN, stream_enter },
 	[PHASE_DRAIN] = { "DRAIN", FACT_PREPARED, FACT_PREPARED, SOURCE_STOPPED, 0, PHASE_RECORD, drain_enter },
@@ -93,6 +94,17 @@ const struct phase_row source_phases[PHASE_COUNT] = {
 	[PHASE_RESTORE] = { "RESTORE", 0, 0, 0, 0, PHASE_FAILED, restore_enter },
 	[PHASE_FAILED] = { "FAILED", 0, 0, 0, 0, PHASE_NONE, finish_enter },
 };
+
+static bool may_precopy(const struct core *core, unsigned d)
+{
+	(void)d;
+	return core->phase == PHASE_PRECOPY;
+}
+
+static bool has_no_precopy(const struct core *core, unsigned d)
+{
+	return !core->device[d].precopy;
+}
 
 static bool may_quiesce(const struct core *core, unsigned d)
 {
@@ -115,6 +127,7 @@ static bool may_at_once(const struct core *core, unsigned d)
 }
 
 const struct step_row source_steps[] = {
+	{ REQUEST_PRECOPY, may_precopy, has_no_precopy },
 	{ REQUEST_QUIESCE, may_quiesce, core_device_p2p_missing },
 	{ REQUEST_STOP_COPY, may_stop_copy, NULL },
 	{ REQUEST_READ, may_at_once, NULL },

@@ -30,7 +30,8 @@ extern const struct step_row destination_steps[];
 
 /* Steps that are done once this one is; the same numbers as the rows' positions. */
 enum {
-	SOURCE_QUIESCED = 1,
+	SOURCE_PRECOPIED = 1,
+	SOURCE_QUIESCED,
 	SOURCE_STOPPED_COPY,
 	SOURCE_READ,
 	SOURCE_STOPPED,
@@ -58,6 +59,11 @@ void core_record_outcome(struct core *core, const struct vfiomig_error *error);
 void core_run_failed(struct core *core, unsigned d, const struct vfiomig_error *error);
 void core_settle_run(struct core *core, uint64_t now, struct core_actions *actions);
 void core_restore_failed(struct core *core, const struct vfiomig_error *error);
+
+/* Nothing failed, but there is no going on: the way back, for a probe or a recording. */
+void core_return(struct core *core, uint64_t now, struct core_actions *actions);
+/* Source: has the stop lasted longer than it may? Then it fails. */
+void core_check_downtime(struct core *core, uint64_t now, struct core_actions *actions);
 
 /* A tick: heartbeat and deadlines (core_watch.c). */
 void core_watch(struct core *core, uint64_t now, struct core_actions *actions);

@@ -74,6 +74,21 @@ static void check_limits(struct core *core, uint64_t now, struct core_actions *a
 	}
 }
 
+void core_check_downtime(struct core *core, uint64_t now, struct core_actions *actions)
+{
+	uint64_t limit_ns = core->downtime_limit_ns;
+	struct vfiomig_error err = { 0 };
+
+	if (!limit_ns || !core->stop_ns || core->overtaken || core->phase >= PHASE_COMMIT ||
+	    now - core->stop_ns <= limit_ns)
+		return;
+	error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "downtime-limit",
+		  "the devices have stood still for more than %llu ms, in phase %s: the limit was overrun before the "
+		  "commit, and they go on at the source",
+		  (unsigned long long)(limit_ns / NS_PER_MS), core_phase_name(core));
+	core_fail(core, &err, now, actions);
+}
+
 void core_watch(struct core *core, uint64_t now, struct core_actions *actions)
 {
 	bool talking = (core->facts & FACT_CONTROL_UP) && !core->peer_gone;
@@ -85,4 +100,5 @@ void core_watch(struct core *core, uint64_t now, struct core_actions *actions)
 	check_silence(core, now, actions);
 	if (core->phase < PHASE_DONE)
 		check_limits(core, now, actions);
+	core_check_downtime(core, now, actions);
 }

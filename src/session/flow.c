@@ -93,6 +93,14 @@ bool flow_take(struct flow *flow, unsigned d, unsigned *slot, uint64_t *index)
 	return true;
 }
 
+bool flow_settled(struct flow *flow, unsigned d)
+{
+	struct flow_device *device = &flow->device[d];
+
+	device->waiting = device->credit < device->packets;
+	return !device->waiting;
+}
+
 /* The next packet for @lane, devices in turn. False: there is none. */
 static bool next_packet(struct flow *flow, struct flow_lane *lane, unsigned *d)
 {

@@ -103,6 +103,9 @@ void flow_fini(struct flow *flow);
  */
 bool flow_take(struct flow *flow, unsigned d, unsigned *slot, uint64_t *index);
 
+/* Is all that @d's reader filled loaded at the destination? False: FLOW_WAKE will come with the next credit. */
+bool flow_settled(struct flow *flow, unsigned d);
+
 /* The slot taken holds a packet of @bytes. */
 void flow_filled(struct flow *flow, unsigned d, uint32_t bytes, bool config, struct flow_actions *actions);
 

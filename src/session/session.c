@@ -35,8 +35,9 @@ static int check_options(const struct vfiomig_options *options, enum vfiomig_rol
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "struct vfiomig_options has an unknown size");
 	if (options->flags & VFIOMIG_EXTERNAL_COMMIT)
 		return error_set(err, VFIOMIG_USAGE, ENOTSUP, NULL, "external commit is not there yet");
-	if (role == VFIOMIG_SOURCE && !options->peer)
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a source needs the address of its destination");
+	if (role == VFIOMIG_SOURCE && !options->peer == !options->record)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "a source needs the address of its destination, or a file to record into");
 	if (role == VFIOMIG_DESTINATION && !options->listener)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a destination needs a listener");
 	if (options->lanes > VFIOMIG_LANES_MAX)
@@ -69,6 +70,8 @@ static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
 
 	if (session->role == VFIOMIG_DESTINATION)
 		return 0;
+	if (session->options.record)
+		return session_record_init(session, session->options.record, err);
 	rc = address_resolve(session->options.peer, false, &session->remote, &bytes, err);
 	if (!rc && session->options.bind)
 		rc = address_resolve_host(session->options.bind, &session->local, &bytes, err);
@@ -127,7 +130,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	if (rc)
 		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
 	rc = rc ? rc : resolve(session, err);
-	session->options.peer = session->options.bind = NULL; /* resolved: the caller's strings are needed no more */
+	session->options.peer = session->options.bind = session->options.record =
+		NULL; /* resolved: the caller's strings are needed no more */
 	if (rc) {
 		vfiomig_session_close(session);
 		return rc;
@@ -174,11 +178,28 @@ static void init_side(struct vfiomig_session *session)
 					    .device = session->handles };
 }
 
+static enum core_purpose purpose_of(const struct vfiomig_session *session)
+{
+	if (session->record)
+		return CORE_RECORD;
+	return session->options.flags & VFIOMIG_PROBE ? CORE_PROBE : CORE_MIGRATE;
+}
+
+/* PRE_COPY is gone through by the devices that offer it, unless the caller wants none of it. */
+static bool wants_precopy(const struct vfiomig_session *session, unsigned d)
+{
+	return session->role == VFIOMIG_SOURCE && session->options.precopy != VFIOMIG_PRECOPY_OFF &&
+	       session->device[d].device->info.migration_flags & VFIOMIG_MIGRATION_PRE_COPY;
+}
+
 static void init_core(struct vfiomig_session *session)
 {
 	struct core_config config = { .role = session->role,
 				      .peer_timeout_ns = session->options.peer_timeout_ms * NS_PER_MS,
-				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM };
+				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM,
+				      .purpose = purpose_of(session),
+				      .serial = session->options.flags & VFIOMIG_SERIAL_STATES,
+				      .downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS };
 
 	core_init(&session->core, &config, clock_now_ns());
 	for (unsigned d = 0; d < session->devices; d++) {
@@ -186,6 +207,7 @@ static void init_core(struct vfiomig_session *session)
 
 		atomic_store(&device->state, (int)device->device->ops->get_state(device->device->impl));
 		session->core.device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
+		session->core.device[d].precopy = wants_precopy(session, d);
 	}
 	if (session->role == VFIOMIG_SOURCE)
 		core_set_devices(&session->core, session->devices);
@@ -219,6 +241,18 @@ static int start_threads(struct vfiomig_session *session)
 				 "mig-control");
 }
 
+static int check_precopy(const struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	if (session->role != VFIOMIG_SOURCE || session->options.precopy != VFIOMIG_PRECOPY_ON)
+		return 0;
+	for (unsigned d = 0; d < session->devices; d++)
+		if (!wants_precopy(session, d))
+			return error_set(err, VFIOMIG_PREFLIGHT, ENOTSUP, "no-precopy",
+					 "pre-copy was asked for, and device '%s' does not offer it",
+					 session->device[d].device->spec);
+	return 0;
+}
+
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err)
 {
 	sigset_t all, before;
@@ -230,6 +264,9 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session without a device moves nothing");
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
+	rc = rc ? rc : check_precopy(session, err);
+	if (!rc && session->record)
+		rc = session_record_open(session, err);
 	if (rc)
 		return rc;
 	init_core(session);
@@ -280,11 +317,13 @@ void vfiomig_session_close(struct vfiomig_session *session)
 		session->fabric->ops->close(session->fabric);
 	flow_fini(&session->flow);
 	arena_close(&session->arena);
+	session_record_close(session);
 	control_close(session->conn);
 	control_accept_close(session->accept);
 	for (unsigned d = 0; d < session->devices; d++) {
 		close_fd(session->device[d].wake_fd);
 		free(session->device[d].blob);
+		free(session->device[d].arrival);
 	}
 	close_fd(session->cancel_fd);
 	close_fd(session->stop_fd);

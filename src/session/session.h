@@ -24,6 +24,9 @@
 #include "device/device.h"
 #include "io/loader.h"
 #include "io/reader.h"
+#include "session/account.h"
+#include "session/budget.h"
+#include "session/clocks.h"
 #include "session/core.h"
 #include "session/flow.h"
 #include "session/plan.h"
@@ -36,6 +39,7 @@ enum {
 	SLOT_BYTES_DEFAULT = 1 << 20,
 	PEER_TIMEOUT_MS_DEFAULT = 1000,
 	CONFIG_BLOB_BYTES_MAX = 65536,
+	TRIAL_BYTES_MAX = 256 << 10,	      /* of the first message over each lane */
 	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX, /* one answer per device, a few of the fabric */
 	LOG_LINES_MAX = 64,
 	LOG_LINE_BYTES = 640,
@@ -51,20 +55,52 @@ enum fabric_request {
 	FABRIC_QUIT = 32,
 };
 
+/* When a packet came, and what its header said of its way: until it is loaded. */
+struct session_arrival {
+	uint64_t arrived_ns, ready_ns;
+	uint32_t read_us, wait_us;
+};
+
+/* Source: what a device in PRE_COPY has given so far. */
+struct session_precopy {
+	struct vfiomig_pending pending; /* as it last said */
+	uint64_t arc_ns;		/* RUNNING to PRE_COPY took */
+	uint64_t begin_ns;		/* when it was there */
+	uint64_t bytes, read_ns;	/* read, and how long that took */
+	bool dry;			/* at the last read it had nothing more */
+	bool initial_read;		/* all of its initial bytes are in packets before initial_packets */
+	uint64_t initial_packets;
+};
+
 struct session_device {
 	struct vfiomig_session *session;
 	struct vfiomig_device *device; /* the caller's */
 	unsigned number;	       /* on the wire: the source's; set with AGREE */
 	pthread_t thread;
 	bool started;
-	int wake_fd;				 /* a request is there, or the flow has something */
-	atomic_int request;			 /* mailbox: enum device_request; taken by the thread; -1: quit */
-	atomic_int state;			 /* enum vfiomig_state, as last seen by the thread */
-	atomic_ullong wait_ns;			 /* spent waiting for a slot, or for data */
-	struct loader *loader;			 /* destination: open between RESUMING and its end */
-	size_t blob_bytes;			 /* of the config state that was kept aside */
-	uint8_t *blob;				 /* CONFIG_BLOB_BYTES_MAX; destination */
-	struct vfiomig_device_info *source_info; /* destination: what CHECK compares with; in offer_devices */
+	int wake_fd;				      /* a request is there, or the flow has something */
+	atomic_int request;			      /* mailbox: enum device_request; taken by the thread; -1: quit */
+	atomic_int state;			      /* enum vfiomig_state, as last seen by the thread */
+	atomic_ullong wait_ns;			      /* spent waiting for a slot, or for data */
+	struct budget_call call[REQUEST_COUNT];	      /* the thread's, until its answer is posted */
+	struct stream_counts counts;		      /* of the stream so far, PRE_COPY included; the thread's */
+	struct reader reader;			      /* source; the thread's */
+	size_t packet_bytes;			      /* source: how much is read into a slot; the thread's */
+	uint64_t slot_wait_us;			      /* source: before the packet that is being made; the thread's */
+	bool precopy_done;			      /* source: the reader reads since PRE_COPY; the thread's */
+	uint64_t first_packet_ns;		      /* source: when the first of STOP_COPY was full */
+	atomic_bool precopy_end;		      /* source: PRE_COPY has done what it can */
+	struct session_precopy precopy;		      /* source; under snapshot_lock */
+	struct session_arrival *arrival;	      /* destination: per slot; under flow_lock */
+	struct account account;			      /* destination; the thread's */
+	bool account_stopped;			      /* it is the account of STOP_COPY */
+	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
+	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
+	struct telemetry_spans spans;		      /* source: what the destination said */
+	struct loader *loader;			      /* destination: open between RESUMING and its end */
+	size_t blob_bytes;			      /* of the config state that was kept aside */
+	uint8_t *blob;				      /* CONFIG_BLOB_BYTES_MAX; destination */
+	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
 };
 
 struct session_event {
@@ -116,6 +152,20 @@ struct vfiomig_session {
 	bool said_all;	  /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
+	/* Telemetry: control thread; the source's view unless it says otherwise. */
+	struct clocks clocks_before, clocks_after;
+	struct telemetry_measured measured; /* the last one */
+	unsigned measures_left;		    /* of the series that is on */
+	uint64_t measure_ns;		    /* when the last MEASURE went out */
+	unsigned spans_here;
+	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
+	uint64_t least_bytes, least_ns; /* the least that PRE_COPY had left, and since when */
+	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
+	bool due_told;
+	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */
+	struct telemetry_clock switchover; /* destination: under snapshot_lock */
+	atomic_llong peer_offset_ns;	   /* destination: its clock less the source's */
+	struct session_record *record;	   /* source: records instead of a peer; NULL: there is a peer */
 	uint8_t id[16];
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
@@ -133,6 +183,8 @@ struct vfiomig_session {
 	atomic_ullong lent_until_ns; /* until then a loader polls, and the fabric thread leaves the lanes to it */
 	bool lanes_up;		     /* established: before, its events are establish's alone */
 	bool lanes_told, lanes_failed;
+	unsigned trials_sent;		       /* source: of the lanes' trial, by lane */
+	uint64_t trial_begin_ns, trial_end_ns; /* destination: of the lanes' trial */
 	bool token_here;
 	struct token token;
 	uint64_t token_arrived[VFIOMIG_DEVICES_MAX];
@@ -147,6 +199,7 @@ struct vfiomig_session {
 	pthread_mutex_t snapshot_lock;
 	bool ended;
 	atomic_bool iterables_told, platform_told; /* each is said once */
+	atomic_bool switchover_asked;		   /* with EXTERNAL_SWITCHOVER: by the caller */
 	struct session_log *log;		   /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;
 	unsigned log_lost; /* lines for which there was no room; told once there is */
@@ -173,6 +226,9 @@ const char *session_side(const struct vfiomig_session *session);
 void session_perform(struct vfiomig_session *session, const struct flow_actions *actions);
 void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie);
 void session_post_token(struct vfiomig_session *session);
+/* The first message over @lane, and its payload's bytes; both sides know them. */
+void session_post_trial(struct vfiomig_session *session, unsigned lane);
+uint32_t session_trial_bytes(const struct vfiomig_session *session);
 
 /* session_control.c */
 void *session_control_main(void *session);
@@ -181,6 +237,8 @@ void session_step(struct vfiomig_session *session, const struct core_event *even
 /* session_messages.c: control thread. */
 void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
 void session_receive(struct vfiomig_session *session, const struct control_frame *frame);
+/* A message of this @type "cannot be read" or the like: the end of the session. */
+void session_refuse(struct vfiomig_session *session, uint16_t type, const char *what);
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
 
@@ -206,13 +264,59 @@ void session_ask_device(struct session_device *device, enum device_request reque
 void session_quit_device(struct session_device *device);
 /* Wait until woken. -ECANCELED: the data path was stopped. */
 int session_device_wait(struct session_device *device);
+int session_set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
+		      struct vfiomig_error *err);
+/* What it is called: its name, or its spec. */
+const char *session_device_label(const struct session_device *device);
 /* A device's own call failed: "device 'a' (source): read of its state failed at byte 7: ..." */
 int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
 			 int errnum, struct vfiomig_error *err);
 
-/* session_source.c, session_load.c: the two long requests. */
-int session_read_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err);
-int session_load_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err);
+/* session_source.c, session_precopy.c, session_load.c: the long requests. Each goes on with device->counts. */
+int session_read_stream(struct session_device *device, struct vfiomig_error *err);
+int session_precopy_stream(struct session_device *device, struct vfiomig_error *err);
+int session_load_stream(struct session_device *device, struct vfiomig_error *err);
+/* The data_fd of the present state is where the stream begins. */
+void session_begin_reading(struct session_device *device);
+/* Read what there is into one slot and send it; *@stop says why it ended. */
+int session_read_packet(struct session_device *device, uint32_t flags, enum reader_stop *stop,
+			struct vfiomig_error *err);
 void session_open_loader(struct session_device *device, struct vfiomig_error *err);
+
+/*
+ * session_account.c: the @count packets that came as @arrivals were loaded between @load_begin_ns and @load_end_ns. Destination's device
+ * thread.
+ */
+void session_account(struct session_device *device, const struct session_arrival *arrivals, const bool *stop_copy,
+		     unsigned count, uint64_t load_begin_ns, uint64_t load_end_ns);
+
+/* session_telemetry.c: control thread. Messages that decide nothing. True: it was one. */
+bool session_receive_telemetry(struct vfiomig_session *session, const struct control_frame *frame);
+/* Source: a series of round trips begins; another one, if the last was a while ago. */
+void session_measure(struct vfiomig_session *session);
+void session_measure_again(struct vfiomig_session *session);
+/* Destination: one SPANS per device; after DONE. */
+void session_send_spans(struct vfiomig_session *session);
+/* Source: all that the destination has to say about the budget is here. */
+bool session_telemetry_over(const struct vfiomig_session *session);
+
+/* session_switchover.c: control thread. Source: is it time to stop the devices? Tells core, once. */
+void session_judge_switchover(struct vfiomig_session *session);
+
+/*
+ * session_record.c: a source that records instead of sending. session->record says that it is one. Errors as of recording.h.
+ * init: before _start, -EINVAL, -ENAMETOOLONG; open: nothing is stopped yet; put: the device's thread.
+ */
+int session_record_init(struct vfiomig_session *session, const char *path, struct vfiomig_error *err);
+int session_record_open(struct vfiomig_session *session, struct vfiomig_error *err);
+int session_record_put(struct session_device *device, const struct packet_header *header, const void *payload,
+		       struct vfiomig_error *err);
+/* What core says to its peer, and what it asks of the lanes: answered at once, by events. */
+void session_record_hear(struct vfiomig_session *session, enum message_type message, unsigned device);
+void session_record_lanes(struct vfiomig_session *session);
+void session_record_close(struct vfiomig_session *session);
+
+/* session_budget.c: what this side noted of its device @d, by its number on the wire. */
+void session_spans_of(struct session_device *device, struct telemetry_spans *spans);
 
 #endif

@@ -8,7 +8,22 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
+
+/* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
+static int place_trial(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
+{
+	unsigned slot = lane % session->plan.slots;
+
+	if (session->lanes_told || bytes != session_trial_bytes(session) + ARENA_HEADER_BYTES)
+		return -EPROTO;
+	if (!session->trial_begin_ns)
+		session->trial_begin_ns = clock_now_ns();
+	*where = (struct fabric_place){ .header = arena_header(&session->arena, 0, slot),
+					.payload = arena_payload(&session->arena, 0, slot) };
+	return 0;
+}
 
 /* TCP asks where an announced body may go. */
 int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where)
@@ -22,8 +37,11 @@ int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t byt
 		*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
 		return bytes != token_bytes(session->plan.devices) ? -EPROTO : 0; /* a second one: on_token names it */
 	}
-	if (immediate_kind(immediate) != IMMEDIATE_DATA || bytes < ARENA_HEADER_BYTES ||
-	    session->role != VFIOMIG_DESTINATION)
+	if (bytes < ARENA_HEADER_BYTES || session->role != VFIOMIG_DESTINATION)
+		return -EPROTO;
+	if (immediate_kind(immediate) == IMMEDIATE_CONTROL)
+		return place_trial(session, lane, bytes, where);
+	if (immediate_kind(immediate) != IMMEDIATE_DATA)
 		return -EPROTO;
 	pthread_mutex_lock(&session->flow_lock);
 	rc = flow_place(&session->flow, lane, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
@@ -56,6 +74,7 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 	uint8_t copy[PACKET_HEADER_BYTES];
 	struct packet_header header;
 	struct flow_actions actions = { 0 };
+	uint64_t now = clock_now_ns();
 	unsigned d, slot;
 	const char *why;
 	int rc;
@@ -74,12 +93,17 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 	if (!rc) {
 		pthread_mutex_lock(&session->flow_lock);
 		rc = flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
+		if (!rc)
+			session_device_of(session, d)->arrival[slot] =
+				(struct session_arrival){ now, header.ready_ns, header.read_us, header.wait_us };
 		pthread_mutex_unlock(&session->flow_lock);
 	}
 	if (rc) {
 		fail(session, why, "a packet that must not be", event->lane);
 		return;
 	}
+	PROBE2(vfio_load_state_device_buffer_incoming, session_device_label(session_device_of(session, d)),
+	       header.index);
 	session_perform(session, &actions);
 }
 
@@ -129,8 +153,15 @@ static void on_warm_up(struct vfiomig_session *session, const struct fabric_even
 	unsigned lanes = session->plan.lanes;
 	uint64_t all = lanes == 64 ? UINT64_MAX : (UINT64_C(1) << lanes) - 1;
 
+	if (session->lanes_told) {
+		fail(session, "warm-up-late", "a warm-up that must not be", event->lane);
+		return;
+	}
+	session->trial_end_ns = clock_now_ns();
+	if (!session->trial_begin_ns)
+		session->trial_begin_ns = session->trial_end_ns;
 	session->warm |= UINT64_C(1) << event->lane;
-	if (session->warm == all && !session->lanes_told) {
+	if (session->warm == all) {
 		session->lanes_told = true;
 		session_post_fact(session, FACT_LANES_UP);
 	}

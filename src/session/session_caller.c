@@ -124,10 +124,17 @@ static void stats_of_flow(struct vfiomig_session *session, struct vfiomig_stats 
 		struct vfiomig_device_stats *out = &stats->device[device - session->device];
 
 		out->packets = flow->device[d].packets;
-		out->bytes = flow->device[d].bytes;
+		out->bytes = session->record ? atomic_load(&device->loaded_bytes) : flow->device[d].bytes;
 		stats->bytes += out->bytes;
 	}
 	pthread_mutex_unlock(&session->flow_lock);
+}
+
+static const char *transport_name(const struct vfiomig_session *session)
+{
+	if (session->record)
+		return "file";
+	return session->plan.transport == VFIOMIG_TRANSPORT_RDMA ? "rdma" : "tcp";
 }
 
 static void stats_of_devices(struct vfiomig_session *session, struct vfiomig_stats *stats)
@@ -159,13 +166,14 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 
 		stats->device[device - session->device].gate = core->device[d].gated;
 		stats->device[device - session->device].order = core->device[d].order;
+		stats->device[device - session->device].precopy_bytes = core->device[d].precopied.bytes;
 		stats->gate |= core->device[d].gated;
 	}
 	if (agreed && plan->lanes) {
 		stats->lanes = plan->lanes;
 		stats->slots = plan->slots;
 		stats->slot_bytes = plan->slot_bytes;
-		stats->transport = plan->transport == VFIOMIG_TRANSPORT_RDMA ? "rdma" : "tcp";
+		stats->transport = transport_name(session);
 		stats->integrity = plan->integrity == VFIOMIG_INTEGRITY_NONE ? "none" : "crc32c";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
 	}

@@ -25,6 +25,14 @@ enum {
 	USER_TIMEOUT_MS = 60000,
 };
 
+static void end_precopy(struct vfiomig_session *session)
+{
+	for (unsigned d = 0; d < session->devices; d++) {
+		atomic_store(&session->device[d].precopy_end, true);
+		session_signal(session->device[d].wake_fd);
+	}
+}
+
 static void carry_out(struct vfiomig_session *session, const struct core_action *action)
 {
 	switch (action->kind) {
@@ -49,6 +57,9 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 	case ACTION_DEVICE:
 		session_ask_device(session_device_of(session, action->device), action->request);
 		break;
+	case ACTION_END_PRECOPY:
+		end_precopy(session);
+		break;
 	case ACTION_TOKEN:
 		session_post_token(session);
 		break;
@@ -60,6 +71,8 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 		break;
 	case ACTION_FINISH:
 		session->finished_ns = clock_now_ns();
+		if (session->role == VFIOMIG_DESTINATION && session->core.phase == PHASE_DONE)
+			session_send_spans(session);
 		break;
 	}
 }
@@ -106,8 +119,13 @@ static int open_conn(struct vfiomig_session *session, int fd, bool accepted, str
 static void begin_source(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
-	int fd = control_connect_start(&session->remote, &session->local, &err);
+	int fd;
 
+	if (session->record) {
+		step_fact(session, FACT_CONTROL_UP); /* nobody is silent who is not there: core knows */
+		return;
+	}
+	fd = control_connect_start(&session->remote, &session->local, &err);
 	if (fd < 0 || open_conn(session, fd, false, &session->conn, &err))
 		step_error(session, CORE_LOST, &err);
 	else
@@ -157,7 +175,7 @@ static void take_control(struct vfiomig_session *session, int fd)
 
 static void take_guests(struct vfiomig_session *session)
 {
-	bool lanes = session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
+	bool lanes = session->accept && session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
 	struct control_guest guest;
 
 	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {
@@ -290,7 +308,9 @@ static bool farewell_over(struct vfiomig_session *session)
 
 	if (!session->conn)
 		return true;
-	if (control_drained(session->conn) && !session->said_all) {
+	/* After DONE the source still asks for the clock: it leaves first, and the destination stays to answer. */
+	if (control_drained(session->conn) && !session->said_all && session_telemetry_over(session) &&
+	    (session->role == VFIOMIG_SOURCE || session->core.phase != PHASE_DONE)) {
 		session->said_all = true;
 		shutdown(control_fd(session->conn), SHUT_WR);
 	}
@@ -329,6 +349,7 @@ void *session_control_main(void *argument)
 		hear_peer(session);
 		hear_threads(session);
 		session_step(session, &(struct core_event){ .kind = CORE_TICK });
+		session_judge_switchover(session);
 		tell_progress(session);
 	}
 	end(session);

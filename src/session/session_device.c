@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 enum { MAILBOX_QUIT = -1 };
@@ -44,7 +45,7 @@ int session_device_wait(struct session_device *device)
 	return 0;
 }
 
-static const char *label(const struct session_device *device)
+const char *session_device_label(const struct session_device *device)
 {
 	return device->device->name[0] ? device->device->name : device->device->spec;
 }
@@ -60,16 +61,18 @@ int session_device_error(struct session_device *device, enum device_request requ
 	if (cause && cause->code != VFIOMIG_OK)
 		code = cause->code;
 	return error_set(err, code, errnum, cause && cause->name[0] ? cause->name : NULL,
-			 "device '%s' (%s, now in %s): the %s failed: %s", label(device), session_side(device->session),
-			 state, device_request_name(request), said);
+			 "device '%s' (%s, now in %s): the %s failed: %s", session_device_label(device),
+			 session_side(device->session), state, device_request_name(request), said);
 }
 
-static int set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
-		     struct vfiomig_error *err)
+int session_set_state(struct session_device *device, enum device_request request, enum vfiomig_state target,
+		      struct vfiomig_error *err)
 {
 	struct vfiomig_error cause = { 0 };
-	int rc = device->device->ops->set_state(device->device->impl, target, &cause);
+	int rc;
 
+	PROBE2(vfio_migration_set_device_state, session_device_label(device), (int)target);
+	rc = device->device->ops->set_state(device->device->impl, target, &cause);
 	return rc ? session_device_error(device, request, &cause, -rc, err) : 0;
 }
 
@@ -91,7 +94,7 @@ static int resume(struct session_device *device, struct vfiomig_error *err)
 
 	if (ops->get_state(device->device->impl) == VFIOMIG_STATE_RUNNING)
 		return 0;
-	return set_state(device, REQUEST_RESUME, VFIOMIG_STATE_RUNNING, err);
+	return session_set_state(device, REQUEST_RESUME, VFIOMIG_STATE_RUNNING, err);
 }
 
 static int check(struct session_device *device, struct vfiomig_error *err)
@@ -112,7 +115,7 @@ static int check(struct session_device *device, struct vfiomig_error *err)
 
 static int resuming(struct session_device *device, struct vfiomig_error *err)
 {
-	int rc = set_state(device, REQUEST_RESUMING, VFIOMIG_STATE_RESUMING, err);
+	int rc = session_set_state(device, REQUEST_RESUMING, VFIOMIG_STATE_RESUMING, err);
 
 	if (!rc)
 		session_open_loader(device, err);
@@ -129,9 +132,11 @@ static int config(struct session_device *device, struct vfiomig_error *err)
 		return 0;
 	if (!ops->config_put)
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "config-unwanted",
-				 "device '%s' has no config state, but the source sent %zu bytes of it", label(device),
-				 device->blob_bytes);
+				 "device '%s' has no config state, but the source sent %zu bytes of it",
+				 session_device_label(device), device->blob_bytes);
+	PROBE1(vfio_load_device_config_state_start, session_device_label(device));
 	rc = ops->config_put(device->device->impl, device->blob, device->blob_bytes, &cause);
+	PROBE1(vfio_load_device_config_state_end, session_device_label(device));
 	return rc ? session_device_error(device, REQUEST_CONFIG, &cause, -rc, err) : 0;
 }
 
@@ -140,31 +145,41 @@ static int finish(struct session_device *device, struct vfiomig_error *err)
 {
 	loader_close(device->loader);
 	device->loader = NULL;
-	return set_state(device, REQUEST_FINISH, VFIOMIG_STATE_STOP, err);
+	return session_set_state(device, REQUEST_FINISH, VFIOMIG_STATE_STOP, err);
 }
 
-static void serve(struct session_device *device, enum device_request request, struct stream_counts *counts,
-		  struct vfiomig_error *err)
+/* Its P2P state: of a device that gives its state while it runs, the one in which it goes on giving. */
+static enum vfiomig_state quiet_state(const struct session_device *device)
+{
+	return device->precopy_done ? VFIOMIG_STATE_PRE_COPY_P2P : VFIOMIG_STATE_RUNNING_P2P;
+}
+
+static void serve(struct session_device *device, enum device_request request, struct vfiomig_error *err)
 {
 	switch (request) {
+	case REQUEST_PRECOPY:
+		session_precopy_stream(device, err);
+		break;
 	case REQUEST_QUIESCE:
+		session_set_state(device, request, quiet_state(device), err);
+		break;
 	case REQUEST_RUN_P2P:
-		set_state(device, request, VFIOMIG_STATE_RUNNING_P2P, err);
+		session_set_state(device, request, VFIOMIG_STATE_RUNNING_P2P, err);
 		break;
 	case REQUEST_STOP_COPY:
-		set_state(device, request, VFIOMIG_STATE_STOP_COPY, err);
+		session_set_state(device, request, VFIOMIG_STATE_STOP_COPY, err);
 		break;
 	case REQUEST_STOP:
-		set_state(device, request, VFIOMIG_STATE_STOP, err);
+		session_set_state(device, request, VFIOMIG_STATE_STOP, err);
 		break;
 	case REQUEST_RUN:
-		set_state(device, request, VFIOMIG_STATE_RUNNING, err);
+		session_set_state(device, request, VFIOMIG_STATE_RUNNING, err);
 		break;
 	case REQUEST_READ:
-		session_read_stream(device, counts, err);
+		session_read_stream(device, err);
 		break;
 	case REQUEST_LOAD:
-		session_load_stream(device, counts, err);
+		session_load_stream(device, err);
 		break;
 	case REQUEST_RESUME:
 		resume(device, err);
@@ -208,7 +223,10 @@ void *session_device_main(void *argument)
 			session_drain(device->wake_fd);
 			continue;
 		}
-		serve(device, (enum device_request)request, &done.counts, &err);
+		device->call[request].begin_ns = clock_now_ns();
+		serve(device, (enum device_request)request, &err);
+		device->call[request].end_ns = clock_now_ns();
+		done.counts = device->counts;
 		atomic_store(&device->state, (int)ops->get_state(device->device->impl));
 		done.device = device->number;
 		done.request = (enum device_request)request;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -49,6 +50,10 @@ static void do_probe(struct vfiomig_session *session)
 	enum vfiomig_transport wanted = session->options.transport;
 
 	session->limits = (struct fabric_limits){ .numa_node = -1, .receives_max = UINT_MAX };
+	if (session->record) {
+		session_post_fact(session, FACT_PROBED);
+		return;
+	}
 	side->transports = 0;
 	if (wanted != VFIOMIG_TRANSPORT_RDMA)
 		side->transports |= 1U << VFIOMIG_TRANSPORT_TCP;
@@ -88,6 +93,14 @@ static int open_memory(struct vfiomig_session *session, struct vfiomig_error *er
 	if (flow_init(&session->flow, &shape))
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for the bookkeeping of %u slots",
 				 plan->slots * plan->devices);
+	for (unsigned d = 0; d < plan->devices && session->role == VFIOMIG_DESTINATION; d++) {
+		struct session_device *device = session_device_of(session, d);
+
+		device->arrival = calloc(plan->slots, sizeof(*device->arrival));
+		if (!device->arrival)
+			return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for the times of %u slots",
+					 plan->slots);
+	}
 	return 0;
 }
 
@@ -108,17 +121,20 @@ static void do_open(struct vfiomig_session *session)
 	struct vfiomig_error err = { 0 };
 
 	memcpy(config.session, session->id, sizeof(config.session));
-	if (open_memory(session, &err) || ops->open(&session->fabric, &config, &err))
+	if (open_memory(session, &err) || (!session->record && ops->open(&session->fabric, &config, &err)))
 		fail_here(session, &err);
 	else
 		session_post_fact(session, FACT_FABRIC_OPEN);
 }
 
-/* The first message over every lane: both ends' queues and caches are warm before it counts. */
+/*
+ * The first message over every lane, as long as a packet: both ends' queues, caches and congestion windows are warm before it
+ * counts, and the destination sees how fast the lanes are.
+ */
 static void warm_up(struct vfiomig_session *session)
 {
 	for (unsigned lane = 0; lane < session->plan.lanes; lane++)
-		session->fabric->ops->send(session->fabric, lane, immediate_make(IMMEDIATE_CONTROL, 0, 0));
+		session_post_trial(session, lane);
 }
 
 static void do_connect(struct vfiomig_session *session)
@@ -127,15 +143,17 @@ static void do_connect(struct vfiomig_session *session)
 	bool source = session->role == VFIOMIG_SOURCE;
 	struct vfiomig_error err = { 0 };
 
+	if (session->record) {
+		session_record_lanes(session);
+		return;
+	}
 	if (session->fabric->ops->establish(session->fabric, source ? &memory : NULL, &err)) {
 		fail_here(session, &err);
 		return;
 	}
 	session->lanes_up = true;
-	if (source) {
-		warm_up(session);
-		session_post_fact(session, FACT_LANES_UP);
-	}
+	if (source)
+		warm_up(session); /* LANES_UP comes when it is out */
 }
 
 static void do_fence(struct vfiomig_session *session)

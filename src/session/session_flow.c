@@ -6,8 +6,9 @@
 #include "base/clock.h"
 #include "session/session.h"
 
-/* What a lane hands back with SENT: which slot of which device, or the token. */
+/* What a lane hands back with SENT: which slot of which device, or the token, or the trial. */
 #define COOKIE_TOKEN UINT64_MAX
+#define COOKIE_TRIAL (UINT64_MAX - 1)
 
 static uint64_t cookie_of(const struct flow_action *action)
 {
@@ -82,14 +83,40 @@ void session_perform(struct vfiomig_session *session, const struct flow_actions 
 	}
 }
 
+/* Packets may follow only when the trial has left every lane: it counts against what may be outstanding on one. */
+static void trial_sent(struct vfiomig_session *session)
+{
+	if (++session->trials_sent == session->plan.lanes)
+		session_post_fact(session, FACT_LANES_UP);
+}
+
 void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie)
 {
 	struct flow_actions actions;
 
-	if (cookie == COOKIE_TOKEN)
+	if (cookie == COOKIE_TRIAL)
+		trial_sent(session);
+	if (cookie == COOKIE_TOKEN || cookie == COOKIE_TRIAL)
 		return;
 	step_sent(session, lane, cookie, &actions);
 	session_perform(session, &actions);
+}
+
+uint32_t session_trial_bytes(const struct vfiomig_session *session)
+{
+	return session->plan.slot_bytes < TRIAL_BYTES_MAX ? (uint32_t)session->plan.slot_bytes : TRIAL_BYTES_MAX;
+}
+
+void session_post_trial(struct vfiomig_session *session, unsigned lane)
+{
+	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_CONTROL, 0, 0),
+					.slot = lane % session->plan.slots,
+					.bytes = session_trial_bytes(session),
+					.cookie = COOKIE_TRIAL };
+
+	/* A lane that is dead already says so itself. */
+	if (session->fabric->ops->post(session->fabric, lane, &packet) == 1)
+		trial_sent(session);
 }
 
 void session_post_token(struct vfiomig_session *session)

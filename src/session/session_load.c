@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
 
 /*
@@ -37,6 +38,8 @@ struct batch {
 	unsigned count;
 	struct iovec piece[BATCH_PACKETS_MAX];
 	struct packet_header header[BATCH_PACKETS_MAX];
+	struct session_arrival arrival[BATCH_PACKETS_MAX];
+	uint64_t begin_ns; /* when it began to be checked and written */
 };
 
 static int damaged(struct session_device *device, const struct packet_header *header, struct vfiomig_error *err)
@@ -83,36 +86,52 @@ static int next_batch(struct session_device *device, struct batch *batch, struct
 
 		pthread_mutex_lock(&session->flow_lock);
 		batch->count = flow_ready(&session->flow, device->number, max, idle >= IDLE_LOOKS_MAX);
-		for (unsigned i = 0; i < batch->count; i++)
+		for (unsigned i = 0; i < batch->count; i++) {
 			slot[i] = flow_peek(&session->flow, device->number, i, &batch->header[i]);
+			batch->arrival[i] = device->arrival[slot[i]];
+		}
 		pthread_mutex_unlock(&session->flow_lock);
+		batch->begin_ns = clock_now_ns();
 		for (unsigned i = 0; i < batch->count; i++) {
 			struct packet_header *header = &batch->header[i];
 			void *payload = arena_payload(&session->arena, device->number, slot[i]);
 
 			memcpy(header->session, session->id, sizeof(header->session));
+			header->ready_ns = batch->arrival[i].ready_ns;
+			header->read_us = batch->arrival[i].read_us;
+			header->wait_us = batch->arrival[i].wait_us;
 			if (packet_verify(header, whole ? payload : NULL))
 				return damaged(device, header, err);
 			batch->piece[i] = (struct iovec){ payload, header->bytes };
 		}
 		if (batch->count > 0)
 			return 0;
+		if (idle == 0)
+			PROBE2(vfio_load_state_device_buffer_starved, session_device_label(device),
+			       device->counts.packets);
 		if (wait_for_packets(device, &idle))
 			return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the load was stopped");
 	}
 }
 
-static void release_batch(struct session_device *device, const struct batch *batch, struct stream_counts *counts)
+static void release_batch(struct session_device *device, const struct batch *batch)
 {
 	struct vfiomig_session *session = device->session;
+	struct stream_counts *counts = &device->counts;
+	bool stop_copy[BATCH_PACKETS_MAX];
+	uint64_t now = clock_now_ns();
 	struct flow_actions actions;
 
 	for (unsigned i = 0; i < batch->count; i++) {
 		counts->digest = packet_digest(counts->digest, &batch->header[i]);
 		counts->packets++;
 		counts->bytes += batch->header[i].bytes;
+		stop_copy[i] = batch->header[i].flags & PACKET_STOP_COPY;
 	}
-	atomic_store_explicit(&session->last_packet_ns, clock_now_ns(), memory_order_relaxed);
+	session_account(device, batch->arrival, stop_copy, batch->count, batch->begin_ns, now);
+	atomic_fetch_add_explicit(&device->load_ns, now - batch->begin_ns, memory_order_relaxed);
+	atomic_store_explicit(&device->loaded_bytes, counts->bytes, memory_order_relaxed);
+	atomic_store_explicit(&session->last_packet_ns, now, memory_order_relaxed);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_loaded(&session->flow, device->number, batch->count, &actions);
 	pthread_mutex_unlock(&session->flow_lock);
@@ -121,9 +140,13 @@ static void release_batch(struct session_device *device, const struct batch *bat
 
 static int load_batch(struct session_device *device, const struct batch *batch, struct vfiomig_error *err)
 {
-	int rc = loader_write(device->loader, batch->piece, batch->count);
+	const char *label = session_device_label(device);
 	struct vfiomig_error cause = { 0 };
+	int rc;
 
+	PROBE2(vfio_load_state_device_buffer_load_start, label, batch->header[0].index);
+	rc = loader_write(device->loader, batch->piece, batch->count);
+	PROBE2(vfio_load_state_device_buffer_load_end, label, batch->header[batch->count - 1].index);
 	if (!rc)
 		return 0;
 	if (rc == -ECANCELED)
@@ -133,8 +156,7 @@ static int load_batch(struct session_device *device, const struct batch *batch, 
 	return session_device_error(device, REQUEST_LOAD, &cause, -rc, err);
 }
 
-static int keep_config(struct session_device *device, const struct batch *batch, struct stream_counts *counts,
-		       struct vfiomig_error *err)
+static int keep_config(struct session_device *device, const struct batch *batch, struct vfiomig_error *err)
 {
 	uint32_t bytes = batch->header[0].bytes;
 
@@ -144,22 +166,23 @@ static int keep_config(struct session_device *device, const struct batch *batch,
 				 device->device->spec, bytes, CONFIG_BLOB_BYTES_MAX);
 	memcpy(device->blob, batch->piece[0].iov_base, bytes);
 	device->blob_bytes = bytes;
-	counts->config_bytes = bytes;
-	release_batch(device, batch, counts);
+	device->counts.config_bytes = bytes;
+	release_batch(device, batch);
+	device->stream_end_ns = clock_now_ns();
 	return 0;
 }
 
-int session_load_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err)
+int session_load_stream(struct session_device *device, struct vfiomig_error *err)
 {
 	for (;;) {
 		struct batch batch;
 		int rc = next_batch(device, &batch, err);
 
 		if (!rc && batch.header[0].flags & PACKET_CONFIG_STATE)
-			return keep_config(device, &batch, counts, err);
+			return keep_config(device, &batch, err);
 		rc = rc ? rc : load_batch(device, &batch, err);
 		if (rc)
 			return rc;
-		release_batch(device, &batch, counts);
+		release_batch(device, &batch);
 	}
 }

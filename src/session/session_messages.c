@@ -3,13 +3,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "session/session.h"
+#include "wire/telemetry.h"
 
-static size_t encode_failure(struct vfiomig_session *session)
+static size_t encode_failure(struct vfiomig_session *session, enum message_type message)
 {
 	struct message_failure failure = { .error = session->core.outcome };
 
+	if (message == MESSAGE_ABORT && failure.error.code == VFIOMIG_OK)
+		error_set(&failure.error, VFIOMIG_CANCELLED, ECANCELED, "probe",
+			  "it was a probe: the source wanted an estimate, and moves nothing");
 	return message_encode_failure(session->frame, &failure);
 }
 
@@ -49,6 +54,16 @@ static size_t encode_stream_end(struct vfiomig_session *session, unsigned d)
 	return message_encode_stream_end(session->frame, &end);
 }
 
+/* In the step that sends it the first device is stopped, if it was not before. */
+static size_t encode_switchover(struct vfiomig_session *session)
+{
+	struct telemetry_clock clock = { .offset_ns = session->clocks_before.offset_ns,
+					 .error_ns = session->clocks_before.error_ns,
+					 .stop_ns = session->core.stop_ns ? session->core.stop_ns : clock_now_ns() };
+
+	return telemetry_encode_clock(session->frame, &clock);
+}
+
 static size_t encode(struct vfiomig_session *session, enum message_type message, unsigned device)
 {
 	switch (message) {
@@ -63,9 +78,11 @@ static size_t encode(struct vfiomig_session *session, enum message_type message,
 		return encode_ready(session);
 	case MESSAGE_STREAM_END:
 		return encode_stream_end(session, device);
+	case MESSAGE_SWITCHOVER:
+		return encode_switchover(session);
 	case MESSAGE_DONE:
 	case MESSAGE_ABORT:
-		return encode_failure(session);
+		return encode_failure(session, message);
 	default:
 		return 0;
 	}
@@ -76,6 +93,8 @@ void session_send(struct vfiomig_session *session, enum message_type message, un
 	size_t bytes;
 	int rc;
 
+	if (session->record)
+		session_record_hear(session, message, device);
 	if (!session->conn)
 		return;
 	bytes = encode(session, message, device);
@@ -86,7 +105,7 @@ void session_send(struct vfiomig_session *session, enum message_type message, un
 				 message_name(message));
 }
 
-static void refuse(struct vfiomig_session *session, uint16_t type, const char *what)
+void session_refuse(struct vfiomig_session *session, uint16_t type, const char *what)
 {
 	struct vfiomig_error err = { 0 };
 
@@ -112,11 +131,11 @@ static void receive_offer(struct vfiomig_session *session, const uint8_t *body, 
 		return;
 	}
 	if (session->offer_here) {
-		refuse(session, MESSAGE_OFFER, "came twice");
+		session_refuse(session, MESSAGE_OFFER, "came twice");
 		return;
 	}
 	if (message_decode_offer(&session->offer, body, bytes)) {
-		refuse(session, MESSAGE_OFFER, "cannot be read");
+		session_refuse(session, MESSAGE_OFFER, "cannot be read");
 		return;
 	}
 	session->offer_here = true;
@@ -127,12 +146,12 @@ static void receive_device(struct vfiomig_session *session, const uint8_t *body,
 	unsigned next = session->offer_devices_here;
 
 	if (!offer_due(session) || !session->offer_here || next >= session->offer.devices) {
-		refuse(session, MESSAGE_DEVICE, "came out of phase");
+		session_refuse(session, MESSAGE_DEVICE, "came out of phase");
 		return;
 	}
 	if (message_decode_device(&session->offer_devices[next], body, bytes) ||
 	    session->offer_devices[next].number != next) {
-		refuse(session, MESSAGE_DEVICE, "cannot be read");
+		session_refuse(session, MESSAGE_DEVICE, "cannot be read");
 		return;
 	}
 	session->offer_devices_here++;
@@ -176,7 +195,7 @@ static void receive_agreed(struct vfiomig_session *session, const uint8_t *body,
 
 	if (session->role == VFIOMIG_SOURCE && session->core.phase == PHASE_AGREE) {
 		if (message_decode_agreed(&agreed, body, bytes)) {
-			refuse(session, MESSAGE_AGREED, "cannot be read");
+			session_refuse(session, MESSAGE_AGREED, "cannot be read");
 			return;
 		}
 		if (plan_accept(&plan, &session->side, &agreed, &err)) {
@@ -202,7 +221,7 @@ static void receive_ready(struct vfiomig_session *session, const uint8_t *body, 
 	struct message_ready ready;
 
 	if (message_decode_ready(&ready, body, bytes)) {
-		refuse(session, MESSAGE_READY, "cannot be read");
+		session_refuse(session, MESSAGE_READY, "cannot be read");
 		return;
 	}
 	if (session->role == VFIOMIG_SOURCE && !(session->core.facts & FACT_READY))
@@ -215,7 +234,7 @@ static void receive_stream_end(struct vfiomig_session *session, const uint8_t *b
 	struct message_stream_end end;
 
 	if (message_decode_stream_end(&end, body, bytes)) {
-		refuse(session, MESSAGE_STREAM_END, "cannot be read");
+		session_refuse(session, MESSAGE_STREAM_END, "cannot be read");
 		return;
 	}
 	session_step(session, &(struct core_event){
@@ -224,13 +243,27 @@ static void receive_stream_end(struct vfiomig_session *session, const uint8_t *b
 				      .counts = { .packets = end.packets, .bytes = end.bytes, .digest = end.digest } });
 }
 
+static void receive_switchover(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
+{
+	struct telemetry_clock clock;
+
+	if (telemetry_decode_clock(&clock, body, bytes)) {
+		session_refuse(session, MESSAGE_SWITCHOVER, "cannot be read");
+		return;
+	}
+	pthread_mutex_lock(&session->snapshot_lock);
+	session->switchover = clock;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	step_message(session, MESSAGE_SWITCHOVER);
+}
+
 static void receive_failure(struct vfiomig_session *session, uint16_t type, const uint8_t *body, size_t bytes)
 {
 	struct core_event event = { .kind = CORE_ABORT, .message = (enum message_type)type };
 	struct message_failure failure;
 
 	if (message_decode_failure(&failure, body, bytes)) {
-		refuse(session, type, "cannot be read");
+		session_refuse(session, type, "cannot be read");
 		return;
 	}
 	if (type == MESSAGE_DONE)
@@ -250,15 +283,28 @@ static bool sessionless(const struct control_frame *frame)
 	       memcmp(frame->session, none, sizeof(none)) == 0;
 }
 
+/* The clocks are compared shortly before the devices are stopped, and after all is done. */
+static void measure_if_due(struct vfiomig_session *session, uint16_t type)
+{
+	const struct core *core = &session->core;
+	bool before = type == MESSAGE_LANES_READY && core->phase == PHASE_LANES;
+	bool after = type == MESSAGE_DONE && core->phase == PHASE_DONE;
+
+	if (session->role == VFIOMIG_SOURCE && (before || after))
+		session_measure(session);
+}
+
 void session_receive(struct vfiomig_session *session, const struct control_frame *frame)
 {
 	const uint8_t *body = frame->body;
 	size_t bytes = frame->bytes;
 
 	if (sessionless(frame)) {
-		refuse(session, frame->type, "bears no session");
+		session_refuse(session, frame->type, "bears no session");
 		return;
 	}
+	if (session_receive_telemetry(session, frame))
+		return;
 	switch (frame->type) {
 	case MESSAGE_OFFER:
 		receive_offer(session, body, bytes);
@@ -275,6 +321,9 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 	case MESSAGE_STREAM_END:
 		receive_stream_end(session, body, bytes);
 		break;
+	case MESSAGE_SWITCHOVER:
+		receive_switchover(session, body, bytes);
+		break;
 	case MESSAGE_DONE:
 	case MESSAGE_ABORT:
 		receive_failure(session, frame->type, body, bytes);
@@ -282,4 +331,5 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 	default:
 		step_message(session, (enum message_type)frame->type);
 	}
+	measure_if_due(session, frame->type);
 }

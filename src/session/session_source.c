@@ -8,108 +8,188 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/probe.h"
 #include "session/session.h"
+
+/*
+ * A state that fits a slot or two would be read whole before its first byte travels: it goes in a few smaller packets, so that
+ * wire and load begin meanwhile. What is tiny stays whole: such devices may mishandle a split.
+ */
+enum { PIECES = 4, WHOLE_BYTES_MAX = 65536 };
+
+static size_t packet_bytes(const struct session_device *device, uint64_t left_bytes)
+{
+	size_t slot_bytes = device->session->plan.slot_bytes;
+	uint64_t piece = (left_bytes / PIECES + WHOLE_BYTES_MAX - 1) / WHOLE_BYTES_MAX * WHOLE_BYTES_MAX;
+
+	if (left_bytes <= WHOLE_BYTES_MAX || piece > slot_bytes)
+		return slot_bytes;
+	return piece;
+}
 
 /* A slot to fill, waiting for one if need be. */
 static int take_slot(struct session_device *device, unsigned *slot, uint64_t *index)
 {
 	struct vfiomig_session *session = device->session;
-	int rc = 0;
+	uint64_t began_ns = 0;
 
+	device->slot_wait_us = 0;
+	*slot = 0;
+	*index = device->counts.packets;
+	if (session->record)
+		return 0; /* what is in it is in the file before it is taken again */
 	for (;;) {
 		bool taken;
+		int rc;
 
 		pthread_mutex_lock(&session->flow_lock);
 		taken = flow_take(&session->flow, device->number, slot, index);
 		pthread_mutex_unlock(&session->flow_lock);
+		if (taken && began_ns)
+			device->slot_wait_us = (clock_now_ns() - began_ns) / NS_PER_US;
 		if (taken)
 			return 0;
+		if (!began_ns)
+			began_ns = clock_now_ns();
 		rc = session_device_wait(device);
 		if (rc)
 			return rc;
 	}
 }
 
-static void send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
-			struct stream_counts *counts)
+static uint32_t narrow(uint64_t us)
+{
+	return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+/* @began_ns: when it began to be filled. The checksum counts as reading: it is what the reader's thread does meanwhile. */
+static int send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
+		       uint64_t began_ns, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
-	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C;
 	void *payload = arena_payload(&session->arena, device->number, slot);
-	struct packet_header header = {
-		.device = (uint16_t)device->number, .flags = flags, .index = index, .bytes = bytes
-	};
+	uint32_t sum = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C ? packet_sum(payload, bytes) : 0;
+	struct packet_header header = { .device = (uint16_t)device->number,
+					.flags = flags,
+					.index = index,
+					.bytes = bytes,
+					.ready_ns = clock_now_ns(),
+					.wait_us = narrow(device->slot_wait_us) };
 	struct flow_actions actions;
 
+	header.read_us = narrow((header.ready_ns - began_ns) / NS_PER_US);
 	memcpy(header.session, session->id, sizeof(header.session));
-	header.crc =
-		packet_encode(arena_header(&session->arena, device->number, slot), &header, whole ? payload : NULL);
-	counts->digest = packet_digest(counts->digest, &header);
-	counts->packets++;
-	counts->bytes += bytes;
+	header.crc = packet_encode(arena_header(&session->arena, device->number, slot), &header, sum);
+	device->counts.digest = packet_digest(device->counts.digest, &header);
+	device->counts.packets++;
+	device->counts.bytes += bytes;
+	if (flags & PACKET_STOP_COPY && !device->first_packet_ns)
+		device->first_packet_ns = header.ready_ns;
 	if (!atomic_load_explicit(&session->first_packet_ns, memory_order_relaxed))
-		atomic_store_explicit(&session->first_packet_ns, clock_now_ns(), memory_order_relaxed);
+		atomic_store_explicit(&session->first_packet_ns, header.ready_ns, memory_order_relaxed);
+	if (flags & PACKET_CONFIG_STATE)
+		PROBE1(vfio_save_device_config_state, session_device_label(device));
+	else
+		PROBE2(vfio_save_block, session_device_label(device), bytes);
+	if (session->record)
+		return session_record_put(device, &header, payload, err);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_filled(&session->flow, device->number, bytes, flags & PACKET_CONFIG_STATE, &actions);
 	pthread_mutex_unlock(&session->flow_lock);
 	session_perform(session, &actions);
+	return 0;
 }
 
-static int read_error(struct session_device *device, const struct reader *reader, int rc, struct vfiomig_error *err)
+static int read_error(struct session_device *device, uint32_t flags, int rc, struct vfiomig_error *err)
 {
+	enum device_request request = flags & PACKET_STOP_COPY ? REQUEST_READ : REQUEST_PRECOPY;
 	struct vfiomig_error cause = { 0 };
 
 	if (rc == -ECANCELED)
 		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the read was stopped");
-	error_set(&cause, VFIOMIG_DEVICE, -rc, NULL, "at byte %llu: %s", (unsigned long long)reader->at, strerror(-rc));
-	return session_device_error(device, REQUEST_READ, &cause, -rc, err);
+	error_set(&cause, VFIOMIG_DEVICE, -rc, NULL, "at byte %llu: %s", (unsigned long long)device->reader.at,
+		  strerror(-rc));
+	return session_device_error(device, request, &cause, -rc, err);
 }
 
-static int send_config(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err)
+int session_read_packet(struct session_device *device, uint32_t flags, enum reader_stop *stop,
+			struct vfiomig_error *err)
 {
+	struct vfiomig_session *session = device->session;
+	uint64_t index, began_ns;
+	unsigned slot;
+	size_t got;
+	int rc = take_slot(device, &slot, &index);
+
+	if (rc)
+		return read_error(device, flags, rc, err);
+	began_ns = clock_now_ns();
+	rc = reader_fill(&device->reader, arena_payload(&session->arena, device->number, slot), device->packet_bytes,
+			 &got, stop);
+	if (rc)
+		return read_error(device, flags, rc, err);
+	if (*stop == READER_NOTHING && flags & PACKET_STOP_COPY)
+		return read_error(device, flags, -ENOMSG, err); /* legal in PRE_COPY only */
+	return got > 0 ? send_packet(device, slot, index, (uint32_t)got, flags, began_ns, err) : 0;
+}
+
+static int send_config(struct session_device *device, struct vfiomig_error *err)
+{
+	const uint32_t flags = PACKET_CONFIG_STATE | PACKET_STOP_COPY;
 	struct vfiomig_session *session = device->session;
 	const struct vfiomig_device_ops *ops = device->device->ops;
 	struct vfiomig_error cause = { 0 };
+	uint64_t index, began_ns;
 	ssize_t bytes = 0;
 	unsigned slot;
-	uint64_t index;
 
 	if (take_slot(device, &slot, &index))
-		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the read was stopped");
+		return read_error(device, flags, -ECANCELED, err);
+	began_ns = clock_now_ns();
 	if (ops->config_get)
 		bytes = ops->config_get(device->device->impl, arena_payload(&session->arena, device->number, slot),
 					CONFIG_BLOB_BYTES_MAX, &cause);
 	if (bytes < 0)
 		return session_device_error(device, REQUEST_READ, &cause, (int)-bytes, err);
-	counts->config_bytes = (uint64_t)bytes;
-	send_packet(device, slot, index, (uint32_t)bytes, PACKET_CONFIG_STATE | PACKET_STOP_COPY, counts);
-	return 0;
+	device->counts.config_bytes = (uint64_t)bytes;
+	return send_packet(device, slot, index, (uint32_t)bytes, flags, began_ns, err);
 }
 
-int session_read_stream(struct session_device *device, struct stream_counts *counts, struct vfiomig_error *err)
+void session_begin_reading(struct session_device *device)
 {
-	struct vfiomig_session *session = device->session;
 	const struct vfiomig_device_ops *ops = device->device->ops;
-	struct reader reader = { .fd = ops->data_fd(device->device->impl),
-				 .cancel_fd = session->stop_fd,
-				 .explain = { ops->explain, device->device->impl } };
+
+	device->reader = (struct reader){ .fd = ops->data_fd(device->device->impl),
+					  .cancel_fd = device->session->stop_fd,
+					  .explain = { ops->explain, device->device->impl } };
+	device->packet_bytes = device->session->plan.slot_bytes;
+}
+
+/* By the device's own estimate, which decides nothing but the size of packets. */
+static uint64_t left_bytes(struct session_device *device)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	struct vfiomig_pending pending = { 0 };
+	struct vfiomig_error ignored = { 0 };
+
+	if (ops->pending && !ops->pending(device->device->impl, &pending, &ignored) && pending.stop_copy_known)
+		return pending.stop_copy_bytes;
+	return device->precopy_done ? 0 : device->device->info.expected_bytes;
+}
+
+int session_read_stream(struct session_device *device, struct vfiomig_error *err)
+{
 	enum reader_stop stop = READER_FULL;
+	int rc = 0;
 
-	while (stop == READER_FULL) {
-		uint64_t index;
-		unsigned slot;
-		size_t got;
-		int rc = take_slot(device, &slot, &index);
-
-		rc = rc ? rc
-			: reader_fill(&reader, arena_payload(&session->arena, device->number, slot),
-				      session->plan.slot_bytes, &got, &stop);
-		if (rc)
-			return read_error(device, &reader, rc, err);
-		if (stop == READER_NOTHING)
-			return read_error(device, &reader, -ENOMSG, err); /* legal in PRE_COPY only */
-		if (got > 0)
-			send_packet(device, slot, index, (uint32_t)got, PACKET_STOP_COPY, counts);
-	}
-	return send_config(device, counts, err);
+	/* After PRE_COPY the same data_fd goes on, and with it the numbering. */
+	if (!device->precopy_done)
+		session_begin_reading(device);
+	device->packet_bytes = packet_bytes(device, left_bytes(device));
+	PROBE1(vfio_save_complete_precopy_start, session_device_label(device));
+	while (!rc && stop == READER_FULL)
+		rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);
+	rc = rc ? rc : send_config(device, err);
+	PROBE2(vfio_save_complete_precopy, session_device_label(device), rc);
+	return rc;
 }

@@ -24,11 +24,19 @@ bool tcp_lane_in_frame(const struct tcp_lane *lane)
 	return lane->receiver.in_body || ahead_bytes(&lane->receiver) > 0;
 }
 
+/* Whose body begins with a packet's header: data, and the first message over a lane where it is as long as a packet. */
+static bool has_header(uint32_t immediate, uint32_t bytes)
+{
+	enum immediate_kind kind = immediate_kind(immediate);
+
+	return kind == IMMEDIATE_DATA || (kind == IMMEDIATE_CONTROL && bytes > 0);
+}
+
 /* How much of the frame must be here before it can be judged: of a data frame the packet's header as well. */
 static size_t prefix_bytes(const struct tcp_receiver *receiver)
 {
 	if (ahead_bytes(receiver) < TCP_FRAME_BYTES ||
-	    immediate_kind(get_be32(receiver->ahead + receiver->start)) != IMMEDIATE_DATA)
+	    !has_header(get_be32(receiver->ahead + receiver->start), get_be32(receiver->ahead + receiver->start + 4)))
 		return TCP_FRAME_BYTES;
 	return TCP_PREFIX_BYTES;
 }
@@ -57,9 +65,11 @@ static bool body_range(const struct tcp_fabric *fabric, enum immediate_kind kind
 		return !source;
 	case IMMEDIATE_CREDIT:
 		return source;
-	default:
+	case IMMEDIATE_CONTROL:
+		*max = source ? 0 : ARENA_HEADER_BYTES + fabric->config.arena->shape.slot_bytes;
 		return true;
 	}
+	return false;
 }
 
 static int frame_check(const struct tcp_fabric *fabric, struct tcp_lane *lane, uint32_t immediate, uint32_t bytes)
@@ -71,7 +81,7 @@ static int frame_check(const struct tcp_fabric *fabric, struct tcp_lane *lane, u
 		return tcp_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "lane-direction",
 				     "lane %u brought a message of kind %d, which never comes this way", lane->index,
 				     (int)kind);
-	if (bytes < min || bytes > max)
+	if (bytes < min || bytes > max || (has_header(immediate, bytes) && bytes < ARENA_HEADER_BYTES))
 		return tcp_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "lane-frame-bytes",
 				     "lane %u announced a message of kind %d with %u bytes, %zu to %zu are allowed",
 				     lane->index, (int)kind, bytes, min, max);
@@ -100,7 +110,7 @@ static int frame_begin(struct tcp_fabric *fabric, struct tcp_lane *lane)
 	receiver->to = place.payload;
 	receiver->missing = bytes;
 	receiver->in_body = true;
-	if (immediate_kind(immediate) == IMMEDIATE_DATA) {
+	if (has_header(immediate, bytes)) {
 		memcpy(place.header, receiver->ahead + receiver->start, ARENA_HEADER_BYTES);
 		receiver->start += ARENA_HEADER_BYTES;
 		receiver->missing -= ARENA_HEADER_BYTES;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "wire/cursor.h"
+#include "wire/telemetry.h"
 
 enum {
 	OFFER_BYTES = 2 + 2 + 4 + 8 + 5,
@@ -17,6 +18,7 @@ enum {
 };
 
 _Static_assert((int)DEVICE_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "a device's manifest fits");
+_Static_assert((int)TELEMETRY_MEASURED_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "all devices' rates fit");
 
 static const struct {
 	const char *name;
@@ -27,13 +29,16 @@ static const struct {
 	[MESSAGE_AGREED] = { "AGREED", AGREED_BYTES },
 	[MESSAGE_READY] = { "READY", READY_BYTES },
 	[MESSAGE_LANES_READY] = { "LANES_READY", 0 },
-	[MESSAGE_SWITCHOVER] = { "SWITCHOVER", 0 },
+	[MESSAGE_SWITCHOVER] = { "SWITCHOVER", TELEMETRY_CLOCK_BYTES },
 	[MESSAGE_STREAM_END] = { "STREAM_END", STREAM_END_BYTES },
 	[MESSAGE_PREPARED] = { "PREPARED", 0 },
 	[MESSAGE_COMMIT] = { "COMMIT", 0 },
 	[MESSAGE_DONE] = { "DONE", FAILURE_BYTES },
 	[MESSAGE_ABORT] = { "ABORT", FAILURE_BYTES },
 	[MESSAGE_HEARTBEAT] = { "HEARTBEAT", 0 },
+	[MESSAGE_MEASURE] = { "MEASURE", TELEMETRY_MEASURE_BYTES },
+	[MESSAGE_MEASURED] = { "MEASURED", TELEMETRY_MEASURED_BYTES_MAX },
+	[MESSAGE_SPANS] = { "SPANS", TELEMETRY_SPANS_BYTES },
 };
 
 const char *message_name(unsigned type)

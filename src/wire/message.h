@@ -19,13 +19,16 @@ enum message_type {
 	MESSAGE_AGREED = 3,	 /* destination: what holds */
 	MESSAGE_READY = 4,	 /* destination: where its arena lies; lanes may come */
 	MESSAGE_LANES_READY = 5, /* destination: all lanes up, all devices RESUMING */
-	MESSAGE_SWITCHOVER = 6,	 /* source: its devices stop now */
+	MESSAGE_SWITCHOVER = 6,	 /* source: its devices stop now; body: struct telemetry_clock */
 	MESSAGE_STREAM_END = 7,	 /* source: one device's stream is complete, with this manifest */
 	MESSAGE_PREPARED = 8,	 /* destination: all loaded and checked, it could run */
 	MESSAGE_COMMIT = 9,	 /* source: run; the source never will again */
 	MESSAGE_DONE = 10,	 /* destination: runs (failure.code 0), or runs with a failed device (22) */
 	MESSAGE_ABORT = 11,	 /* either: it is over, and why */
 	MESSAGE_HEARTBEAT = 12,	 /* either */
+	MESSAGE_MEASURE = 13,	 /* source: what time is it, and how fast is it? (wire/telemetry.h, as the two below) */
+	MESSAGE_MEASURED = 14,	 /* destination */
+	MESSAGE_SPANS = 15,	 /* destination: where one device's time went */
 	MESSAGE_TYPES
 };
 

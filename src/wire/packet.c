@@ -15,12 +15,15 @@ enum {
 	AT_FLAGS = 16,
 	AT_BYTES = 20,
 	AT_SESSION = 24,
-	AT_RESERVED = 40,
+	AT_READY = 40,
+	AT_READ = 48,
+	AT_WAIT = 52,
+	AT_RESERVED = 56,
 	AT_CRC = 60,
 };
 
 _Static_assert(AT_CRC + 4 == PACKET_HEADER_BYTES, "the CRC ends the header");
-_Static_assert(AT_SESSION + PACKET_SESSION_BYTES == AT_RESERVED, "no hole before the reserved bytes");
+_Static_assert(AT_SESSION + PACKET_SESSION_BYTES == AT_READY, "no hole before the times");
 
 static void encode_without_crc(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header)
 {
@@ -32,21 +35,22 @@ static void encode_without_crc(uint8_t out[PACKET_HEADER_BYTES], const struct pa
 	put_be32(out + AT_FLAGS, header->flags);
 	put_be32(out + AT_BYTES, header->bytes);
 	memcpy(out + AT_SESSION, header->session, PACKET_SESSION_BYTES);
+	put_be64(out + AT_READY, header->ready_ns);
+	put_be32(out + AT_READ, header->read_us);
+	put_be32(out + AT_WAIT, header->wait_us);
 }
 
-static uint32_t crc_of(const uint8_t header[PACKET_HEADER_BYTES], const void *payload, uint32_t bytes)
+uint32_t packet_sum(const void *payload, uint32_t bytes)
 {
-	uint32_t crc = crc32c(0, header, PACKET_HEADER_BYTES);
-
-	return payload ? crc32c(crc, payload, bytes) : crc;
+	return crc32c(0, payload, bytes);
 }
 
-uint32_t packet_encode(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header, const void *payload)
+uint32_t packet_encode(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header, uint32_t sum)
 {
 	uint32_t crc;
 
 	encode_without_crc(out, header);
-	crc = crc_of(out, payload, header->bytes);
+	crc = crc32c(sum, out, PACKET_HEADER_BYTES);
 	put_be32(out + AT_CRC, crc);
 	return crc;
 }
@@ -72,6 +76,9 @@ int packet_decode(struct packet_header *header, const uint8_t in[PACKET_HEADER_B
 	header->flags = get_be32(in + AT_FLAGS);
 	header->bytes = get_be32(in + AT_BYTES);
 	memcpy(header->session, in + AT_SESSION, PACKET_SESSION_BYTES);
+	header->ready_ns = get_be64(in + AT_READY);
+	header->read_us = get_be32(in + AT_READ);
+	header->wait_us = get_be32(in + AT_WAIT);
 	header->crc = get_be32(in + AT_CRC);
 	if (header->flags & ~(uint32_t)(PACKET_CONFIG_STATE | PACKET_STOP_COPY))
 		return refuse(why, "packet-flags");
@@ -83,7 +90,8 @@ int packet_verify(const struct packet_header *header, const void *payload)
 	uint8_t bytes[PACKET_HEADER_BYTES];
 
 	encode_without_crc(bytes, header);
-	return crc_of(bytes, payload, header->bytes) == header->crc ? 0 : -EBADMSG;
+	return crc32c(payload ? packet_sum(payload, header->bytes) : 0, bytes, sizeof(bytes)) == header->crc ? 0
+													     : -EBADMSG;
 }
 
 uint32_t packet_digest(uint32_t digest, const struct packet_header *header)

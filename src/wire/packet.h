@@ -5,7 +5,9 @@
  *
  *    0 magic 4 · version 2 · device 2      8 index 8
  *   16 flags 4 · payload bytes 4          24 session 16
- *   40 zero 20                            60 CRC32C 4 over the header (this field zero) and the payload
+ *   40 ready 8 · read 4 · wait 4 · zero 4  60 CRC32C 4 over the payload and then the header (this field zero)
+ *
+ * The times are the source's account of this packet, for the phase budget only; nothing is decided by them.
  */
 #ifndef WIRE_PACKET_H
 #define WIRE_PACKET_H
@@ -31,14 +33,17 @@ struct packet_header {
 	uint64_t index;
 	uint32_t bytes; /* of payload */
 	uint8_t session[PACKET_SESSION_BYTES];
+	uint64_t ready_ns; /* when it was full and checked, on the source's monotonic clock */
+	uint32_t read_us;  /* it took to fill and to check it */
+	uint32_t wait_us;  /* its reader had waited for a slot before */
 	uint32_t crc;
 };
 
-/*
- * Encode @header to @out and return its CRC, which goes on over @payload where @payload is not NULL (then it is
- * header->bytes long); header->crc is ignored.
- */
-uint32_t packet_encode(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header, const void *payload);
+/* The CRC32C of a payload: where packet_encode starts from. Without payload checks that is 0. */
+uint32_t packet_sum(const void *payload, uint32_t bytes);
+
+/* Encode @header to @out and return its CRC, which goes on from @sum; header->crc is ignored. */
+uint32_t packet_encode(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header, uint32_t sum);
 
 /*
  * Decode @in. 0, or -EPROTO with *@why set to a stable word: "packet-magic", "packet-version", "packet-flags",
@@ -46,7 +51,7 @@ uint32_t packet_encode(uint8_t out[PACKET_HEADER_BYTES], const struct packet_hea
  */
 int packet_decode(struct packet_header *header, const uint8_t in[PACKET_HEADER_BYTES], const char **why);
 
-/* Does the CRC of @header hold over the header and, where @payload is not NULL, the payload? */
+/* Does the CRC of @header hold over @payload, where that is not NULL, and the header? */
 int packet_verify(const struct packet_header *header, const void *payload);
 
 /* Carry a stream's digest over one more packet: a CRC over (index, bytes, the packet's CRC). Starts from 0. */

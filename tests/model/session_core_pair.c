@@ -2,125 +2,18 @@
 /*
  * Source and destination joined by two FIFO queues, with everything that can go wrong between and beside them: devices that
  * fail at any request, lanes that break, cancels, threads that sleep, a connection cut with messages under way. Whatever the order:
- * at no moment do both sides run, and what the two results say fits together.
+ * at no moment do both sides run, and what the two results say fits together. Some sources only probe.
  */
 #include <criterion/criterion.h>
 
 #include <string.h>
 
 #include "base/clock.h"
+#include "support/core_pair.h"
 #include "support/core_witness.h"
 #include "support/random.h"
 
-enum { SEEDS = 6000, STEPS_MAX = 6000, QUEUE_MAX = 512, DEVICES_MAX = 2, SOURCE = 0, DESTINATION = 1 };
-
-struct letter {
-	enum message_type type;
-	unsigned device;
-	struct stream_counts counts;
-	struct vfiomig_error error;
-};
-
-struct side {
-	struct core core;
-	struct witness witness;
-	struct letter inbox[QUEUE_MAX];
-	unsigned head, tail;
-	bool cut;			/* its connection ends once what is in the inbox is read */
-	bool offered;			/* destination: the devices are known */
-	uint8_t will_fail[DEVICES_MAX]; /* the request under way fails */
-	uint8_t running[DEVICES_MAX];	/* as seen by the guest */
-};
-
-/* What may happen in a run, and how often: one in so many steps, 0 for never. */
-struct weather {
-	unsigned device_fails, lane_breaks, cancel, cut, nap;
-};
-
-struct pair {
-	struct side side[2];
-	struct random random;
-	struct weather weather;
-	unsigned devices;
-	uint64_t now;
-	unsigned token; /* 1: posted, 2: there */
-	bool cut_done;
-	const char *broken;
-};
-
-static struct side *peer_of(struct pair *pair, const struct side *side)
-{
-	return &pair->side[side == &pair->side[SOURCE] ? DESTINATION : SOURCE];
-}
-
-static bool one_in(struct pair *pair, unsigned many)
-{
-	return many && random_below(&pair->random, many) == 0;
-}
-
-static void send_letter(struct pair *pair, struct side *from, const struct core_action *action)
-{
-	struct side *to = peer_of(pair, from);
-	struct letter *letter = &to->inbox[to->tail];
-
-	if (from->cut || to->cut)
-		return; /* lost with the connection */
-	cr_assert_lt(to->tail, QUEUE_MAX);
-	*letter = (struct letter){ .type = action->message, .device = action->device, .error = from->core.outcome };
-	if (action->message == MESSAGE_STREAM_END)
-		letter->counts = from->core.device[action->device].counts;
-	to->tail++;
-}
-
-/*
- * Whether the call will fail is decided as it starts. What will succeed counts as running from the start of the call, and
- * what stops counts as running until its end: the pessimist's view on both sides.
- */
-static void begin_request(struct pair *pair, struct side *side, const struct core_action *action)
-{
-	unsigned d = action->device;
-	bool fails = one_in(pair, pair->weather.device_fails);
-
-	side->will_fail[d] = fails;
-	if (!fails &&
-	    (action->request == REQUEST_RESUME || action->request == REQUEST_RUN_P2P || action->request == REQUEST_RUN))
-		side->running[d] = 1;
-}
-
-static void perform(struct pair *pair, struct side *side, const struct core_actions *actions)
-{
-	for (unsigned i = 0; i < actions->count; i++) {
-		const struct core_action *action = &actions->action[i];
-
-		if (action->kind == ACTION_SEND)
-			send_letter(pair, side, action);
-		else if (action->kind == ACTION_DEVICE)
-			begin_request(pair, side, action);
-		else if (action->kind == ACTION_TOKEN)
-			pair->token = 1;
-	}
-}
-
-static unsigned running(const struct pair *pair, const struct side *side)
-{
-	unsigned count = 0;
-
-	for (unsigned d = 0; d < pair->devices; d++)
-		count += side->running[d];
-	return count;
-}
-
-static void step(struct pair *pair, struct side *side, const struct core_event *event)
-{
-	struct core_actions actions;
-	const char *broken = witness_step(&side->witness, &side->core, event, pair->now, &actions);
-
-	perform(pair, side, &actions);
-	if (running(pair, &pair->side[SOURCE]) && running(pair, &pair->side[DESTINATION]))
-		broken = "both sides run";
-	if (broken && !pair->broken)
-		pair->broken = broken;
-}
+enum { SEEDS = 12000, STEPS_MAX = 6000 };
 
 static void hear(struct pair *pair, struct side *side)
 {
@@ -178,6 +71,11 @@ static bool answer_device(struct pair *pair, struct side *side)
 
 	if (request == REQUEST_NONE)
 		return false;
+	if (request == REQUEST_PRECOPY && !fails && !side->witness.precopy_ended) {
+		if (!way_back)
+			return false;
+		fails = true; /* its wait was ended */
+	}
 	if (request == REQUEST_LOAD && !fails && !(pair->side[SOURCE].witness.succeeded[d] >> REQUEST_READ & 1)) {
 		if (!way_back)
 			return false;
@@ -258,6 +156,17 @@ static void vmm(struct pair *pair, struct side *side)
 		step(pair, side, &(struct core_event){ .kind = CORE_FACT, .fact = fact });
 }
 
+/* What the source's shell finds out by itself: that the clocks are compared, and that it is time to stop. */
+static void shell(struct pair *pair, struct side *side)
+{
+	const struct core *core = &side->core;
+	enum core_fact fact = core->phase == PHASE_LANES ? FACT_MEASURED : FACT_SWITCHOVER_DUE;
+	bool time = core->phase == PHASE_LANES ? core->facts & FACT_LANES_READY : core->phase == PHASE_PRECOPY;
+
+	if (side->witness.source && time && !(core->facts & fact) && one_in(pair, 20))
+		step(pair, side, &(struct core_event){ .kind = CORE_FACT, .fact = fact });
+}
+
 static void turn(struct pair *pair)
 {
 	struct side *side = &pair->side[random_below(&pair->random, 2)];
@@ -265,8 +174,11 @@ static void turn(struct pair *pair)
 	pair->now += random_below(&pair->random, 10) * NS_PER_MS;
 	if (!side->witness.control_up && !side->cut)
 		step(pair, side, &(struct core_event){ .kind = CORE_FACT, .fact = FACT_CONTROL_UP });
+	if (!side->witness.control_up && side->cut) /* a destination waits for its source as long as it likes */
+		step(pair, side, &(struct core_event){ .kind = CORE_CANCEL });
 	misfortune(pair, side);
 	vmm(pair, side);
+	shell(pair, side);
 	switch (random_below(&pair->random, 6)) {
 	case 0:
 		step(pair, side, &(struct core_event){ .kind = CORE_TICK });
@@ -289,6 +201,40 @@ static void turn(struct pair *pair)
 	}
 }
 
+static void begin_side(struct pair *pair, unsigned s, unsigned p2p, unsigned gated)
+{
+	struct side *side = &pair->side[s];
+	struct core_config config = { .role = s == SOURCE ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION,
+				      .peer_timeout_ns = NS_PER_S,
+				      .no_platform = random_below(&pair->random, 2),
+				      .serial = random_below(&pair->random, 3) == 0 };
+	unsigned precopy = (unsigned)random_below(&pair->random, 1u << pair->devices);
+
+	if (s == SOURCE) {
+		config.purpose = random_below(&pair->random, 8) == 0 ? CORE_PROBE : CORE_MIGRATE;
+		if (random_below(&pair->random, 4) == 0)
+			config.downtime_limit_ns = (100 + random_below(&pair->random, 2000)) * NS_PER_MS;
+	} else {
+		precopy = 0;
+	}
+	core_init(&side->core, &config, pair->now);
+	side->witness = (struct witness){ .source = s == SOURCE,
+					  .devices = (uint8_t)pair->devices,
+					  .p2p = (uint8_t)p2p,
+					  .gated = (uint8_t)gated,
+					  .precopy = (uint8_t)precopy,
+					  .purpose = (uint8_t)config.purpose,
+					  .serial = config.serial,
+					  .limited = config.downtime_limit_ns != 0,
+					  .platform_ready = config.no_platform };
+	for (unsigned d = 0; d < pair->devices; d++) {
+		side->running[d] = s == SOURCE;
+		side->core.device[d].p2p = p2p >> d & 1;
+		side->core.device[d].gated = gated >> d & 1;
+		side->core.device[d].precopy = precopy >> d & 1;
+	}
+}
+
 static void begin(struct pair *pair, uint64_t seed)
 {
 	unsigned p2p, gated;
@@ -302,29 +248,28 @@ static void begin(struct pair *pair, uint64_t seed)
 	pair->weather = (struct weather){ .device_fails = random_below(&pair->random, 3) ? 0 : 12,
 					  .lane_breaks = random_below(&pair->random, 6) ? 0 : 150,
 					  .cancel = random_below(&pair->random, 4) ? 0 : 150,
-					  .cut = random_below(&pair->random, 4) ? 0 : 200,
+					  .cut = random_below(&pair->random, 4)
+							 ? 0
+							 : 100 + (unsigned)random_below(&pair->random, 800),
 					  .nap = random_below(&pair->random, 5) ? 0 : 100 };
-	for (unsigned s = 0; s < 2; s++) {
-		struct side *side = &pair->side[s];
-		struct core_config config = { .role = s == SOURCE ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION,
-					      .peer_timeout_ns = NS_PER_S,
-					      .no_platform = random_below(&pair->random, 2) };
-
-		core_init(&side->core, &config, pair->now);
-		side->witness = (struct witness){ .source = s == SOURCE,
-						  .devices = (uint8_t)pair->devices,
-						  .p2p = (uint8_t)p2p,
-						  .gated = (uint8_t)gated,
-						  .platform_ready = config.no_platform };
-		for (unsigned d = 0; d < pair->devices; d++) {
-			side->running[d] = s == SOURCE;
-			side->core.device[d].p2p = p2p >> d & 1;
-			side->core.device[d].gated = gated >> d & 1;
-		}
-	}
+	for (unsigned s = 0; s < 2; s++)
+		begin_side(pair, s, p2p, gated);
 	core_set_devices(&pair->side[SOURCE].core, pair->devices);
 	for (unsigned s = 0; s < 2; s++)
 		step(pair, &pair->side[s], &(struct core_event){ .kind = CORE_START });
+}
+
+/* A probe leaves everything as it was, whatever happens to it. */
+static const char *judge_probe(const struct pair *pair)
+{
+	const struct side *source = &pair->side[SOURCE], *destination = &pair->side[DESTINATION];
+	enum vfiomig_code said = source->core.outcome.code;
+
+	if (running(pair, destination))
+		return "a probe lets the destination run";
+	if (said != VFIOMIG_SOURCE_STUCK && running(pair, source) < pair->devices)
+		return "a probe takes a device away";
+	return said == VFIOMIG_IN_DOUBT || said == VFIOMIG_DEGRADED ? "a probe in doubt" : NULL;
 }
 
 /* What an exit code promises (DESIGN of the codes in vfiomig/error.h), against what the guests see. */
@@ -333,6 +278,8 @@ static const char *judge(const struct pair *pair)
 	const struct side *source = &pair->side[SOURCE], *destination = &pair->side[DESTINATION];
 	enum vfiomig_code said = source->core.outcome.code, meant = destination->core.outcome.code;
 
+	if (source->witness.purpose != CORE_MIGRATE)
+		return judge_probe(pair);
 	if (said == VFIOMIG_OK && running(pair, destination) < pair->devices)
 		return "the source says that the destination runs";
 	if (said == VFIOMIG_OK && meant != VFIOMIG_OK)
@@ -366,10 +313,22 @@ static void run(struct pair *pair, uint64_t seed)
 		pair->broken = "it did not end";
 }
 
+/* The runs must have been where it is interesting. */
+static void count(const struct pair *pair, unsigned codes[VFIOMIG_DEGRADED + 1], unsigned *returned, unsigned *overrun)
+{
+	const struct core *source = &pair->side[SOURCE].core;
+
+	if (source->purpose == CORE_MIGRATE)
+		codes[source->outcome.code]++;
+	else
+		*returned += source->outcome.code == VFIOMIG_OK;
+	*overrun += strcmp(source->outcome.name, "downtime-limit") == 0;
+}
+
 Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 {
 	static struct pair pair;
-	unsigned codes[VFIOMIG_DEGRADED + 1] = { 0 };
+	unsigned codes[VFIOMIG_DEGRADED + 1] = { 0 }, returned = 0, overrun = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		run(&pair, seed);
@@ -377,16 +336,17 @@ Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 			       (unsigned long long)seed, pair.broken, core_phase_name(&pair.side[SOURCE].core),
 			       (int)pair.side[SOURCE].core.outcome.code, core_phase_name(&pair.side[DESTINATION].core),
 			       (int)pair.side[DESTINATION].core.outcome.code);
-		codes[pair.side[SOURCE].core.outcome.code]++;
+		count(&pair, codes, &returned, &overrun);
 	}
-	/* The runs must have been where it is interesting. */
-	cr_log_info("ok %u, device %u, cancelled %u, in doubt %u, stuck %u, degraded %u", codes[VFIOMIG_OK],
-		    codes[VFIOMIG_DEVICE], codes[VFIOMIG_CANCELLED], codes[VFIOMIG_IN_DOUBT],
-		    codes[VFIOMIG_SOURCE_STUCK], codes[VFIOMIG_DEGRADED]);
+	cr_log_info("ok %u, device %u, cancelled %u, in doubt %u, stuck %u, degraded %u, returned %u, overrun %u",
+		    codes[VFIOMIG_OK], codes[VFIOMIG_DEVICE], codes[VFIOMIG_CANCELLED], codes[VFIOMIG_IN_DOUBT],
+		    codes[VFIOMIG_SOURCE_STUCK], codes[VFIOMIG_DEGRADED], returned, overrun);
 	cr_assert_gt(codes[VFIOMIG_OK], SEEDS / 10);
 	cr_assert_gt(codes[VFIOMIG_DEVICE], SEEDS / 20);
 	cr_assert_gt(codes[VFIOMIG_CANCELLED], SEEDS / 50);
 	cr_assert_gt(codes[VFIOMIG_IN_DOUBT], 5);
 	cr_assert_gt(codes[VFIOMIG_SOURCE_STUCK], 5);
 	cr_assert_gt(codes[VFIOMIG_DEGRADED], 5);
+	cr_assert_gt(returned, SEEDS / 50);
+	cr_assert_gt(overrun, SEEDS / 50);
 }

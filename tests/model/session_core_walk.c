@@ -10,37 +10,37 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "support/core_events.h"
 #include "support/core_frozen.h"
 #include "support/core_witness.h"
 
 #define T0 (1000 * NS_PER_S)
 
-enum { PEER_TIMEOUT_MS = 1000, STATES_MAX = 1 << 17, TABLE_SLOTS = 1 << 18, SETTLE_STEPS_MAX = 64 };
+enum {
+	PEER_TIMEOUT_MS = 1000,
+	DOWNTIME_LIMIT_MS = 100,
+	STATES_MAX = 1 << 17,
+	TABLE_SLOTS = 1 << 18,
+	SETTLE_STEPS_MAX = 64
+};
 
-struct state {
-	struct witness witness;
-	struct frozen core;
+/* What is walked. */
+struct scene {
+	enum vfiomig_role role;
+	unsigned devices;
+	uint8_t p2p, gated, precopy; /* a bit per device */
+	bool vmm, serial, limited;
+	enum core_purpose purpose;
 };
 
 struct walk {
 	struct state *states;
 	uint32_t *table; /* number of a state + 1; 0: free */
 	uint32_t count, done, failed;
+	uint32_t well; /* failed without an error: a probe's or a recording's end */
 	struct core blank;
 	struct state start;
 };
-
-static const struct vfiomig_error trouble = {
-	.code = VFIOMIG_FABRIC, .errnum = 5, .name = "trouble", .text = "trouble"
-};
-static const struct vfiomig_error device_trouble = {
-	.code = VFIOMIG_DEVICE, .errnum = 5, .name = "eio", .text = "eio"
-};
-static const struct vfiomig_error degraded = { .code = VFIOMIG_DEGRADED,
-					       .name = "degraded",
-					       .text = "one did not run" };
-static const struct vfiomig_error nothing = { .code = VFIOMIG_OK };
-static const uint64_t arrived[VFIOMIG_DEVICES_MAX] = { 2, 2 };
 
 /*
  * On the way back nobody asks any more what the peer has said of the streams, and the witness not for the way here either:
@@ -56,7 +56,10 @@ static void forget_the_way_here(struct state *state)
 	core->gate_timed = core->token_wrong = 0;
 	witness->sent &= 1 << MESSAGE_COMMIT | 1 << MESSAGE_ABORT;
 	witness->ends_sent = witness->ends_came = witness->token_came = witness->token_posted = 0;
-	witness->prepared_came = witness->commit_came = witness->done_came = witness->platform_ready = 0;
+	if (!witness->purpose)
+		witness->prepared_came = witness->precopy_ended = 0;
+	witness->commit_came = witness->done_came = witness->platform_ready = witness->overrun = 0;
+	core->stopped = 0;
 	witness->debts_paid &= DEBT_COMMITTED | DEBT_FENCE;
 	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
 		uint16_t back = witness->asked[d] & (1 << REQUEST_RESUME | 1 << REQUEST_RESET);
@@ -93,109 +96,24 @@ static void remember(struct walk *walk, const struct state *state)
 	walk->table[at] = ++walk->count;
 }
 
-/* --- Every event that may come; each function says false when the @n-th of its kind cannot come in this state --- */
-
-static struct token shown; /* what an event points to */
-
-static bool answer(const struct state *state, unsigned n, struct core_event *event)
-{
-	unsigned debt = 1u << n;
-
-	*event = (struct core_event){ .kind = CORE_FACT, .fact = witness_fact(debt) };
-	return state->witness.debts & debt;
-}
-
-static bool device_answer(const struct state *state, unsigned n, struct core_event *event)
-{
-	unsigned d = n / 2;
-
-	*event = (struct core_event){ .kind = CORE_DEVICE_DONE,
-				      .device = d,
-				      .request = (enum device_request)state->witness.busy[d],
-				      .counts = stream_right,
-				      .error = n % 2 ? &device_trouble : NULL };
-	return state->witness.busy[d] != REQUEST_NONE;
-}
-
-static bool own_news(const struct state *state, unsigned n, struct core_event *event)
-{
-	static const struct core_event news[] = {
-		{ .kind = CORE_CANCEL },
-		{ .kind = CORE_FAILED, .error = &trouble },
-		{ .kind = CORE_LANE_LOST, .error = &trouble },
-		{ .kind = CORE_LOST, .error = &trouble },
-		{ .kind = CORE_FACT, .fact = FACT_CONTROL_UP },
-		{ .kind = CORE_FACT, .fact = FACT_ITERABLES_DONE },
-		{ .kind = CORE_FACT, .fact = FACT_PLATFORM_READY },
-	};
-
-	*event = news[n];
-	if (event->kind == CORE_LOST || event->fact == FACT_CONTROL_UP)
-		return !state->witness.lost && (event->kind == CORE_LOST || !state->witness.control_up);
-	if (event->kind == CORE_FACT)
-		return (event->fact == FACT_ITERABLES_DONE) == state->witness.source &&
-		       !(state->core.facts & event->fact) && state->core.phase < PHASE_DONE;
-	return true;
-}
-
-static bool peer_message(const struct state *state, unsigned n, struct core_event *event)
-{
-	*event = (struct core_event){ .kind = CORE_MESSAGE, .message = (enum message_type)n };
-	if (n == MESSAGE_TYPES)
-		*event = (struct core_event){ .kind = CORE_MESSAGE, .message = MESSAGE_DONE, .error = &degraded };
-	if (n == MESSAGE_ABORT)
-		*event = (struct core_event){ .kind = CORE_ABORT, .error = &trouble };
-	if (n == MESSAGE_TYPES + 1) /* an ABORT that claims that the destination runs */
-		*event = (struct core_event){ .kind = CORE_ABORT, .error = &degraded };
-	if (n == MESSAGE_TYPES + 2) /* one without a cause */
-		*event = (struct core_event){ .kind = CORE_ABORT, .error = &nothing };
-	return n >= MESSAGE_OFFER && n != MESSAGE_STREAM_END && state->witness.control_up && !state->witness.lost;
-}
-
-static bool stream_end(const struct state *state, unsigned n, struct core_event *event)
-{
-	static const unsigned numbers[] = { 0, 1, 2, 63, 65535 };
-
-	*event = (struct core_event){ .kind = CORE_STREAM_END,
-				      .device = numbers[n / 2],
-				      .counts = n % 2 ? stream_wrong : stream_right };
-	return state->witness.control_up && !state->witness.lost;
-}
-
-static bool token(const struct state *state, unsigned n, struct core_event *event)
-{
-	static const uint64_t packets[] = { TOKEN_RIGHT, TOKEN_TOO_FEW, TOKEN_TOO_MANY };
-
-	shown = token_of(packets[n]);
-	*event = (struct core_event){ .kind = CORE_TOKEN, .token = &shown, .arrived = arrived };
-	return !state->witness.source && state->core.devices > 0;
-}
-
-static bool nothing_but_time(const struct state *state, unsigned n, struct core_event *event)
-{
-	(void)state;
-	(void)n;
-	*event = (struct core_event){ .kind = CORE_TICK };
-	return true;
-}
-
 static const struct source_of_events {
 	bool (*make)(const struct state *state, unsigned n, struct core_event *event);
 	unsigned count;
+	unsigned after_ms;
 } events[] = {
-	{ answer, 7 },		 { device_answer, 2 * WITNESS_DEVICES },
-	{ own_news, 7 },	 { peer_message, MESSAGE_TYPES + 3 },
-	{ stream_end, 5 * 2 },	 { token, 3 },
-	{ nothing_but_time, 4 },
+	{ answer, 7, 1 },	    { device_answer, 2 * WITNESS_DEVICES, 1 },
+	{ own_news, 9, 1 },	    { peer_message, MESSAGE_TYPES + 3, 1 },
+	{ stream_end, 5 * 2, 1 },   { token, 3, 1 },
+	{ nothing_but_time, 4, 0 }, { late_record, 1, DOWNTIME_LIMIT_MS + 1 },
 };
 
 /* Ticks: at once; when a heartbeat is due; after silence; after a minute in which the peer was heard. */
-static uint64_t time_of(struct core *core, const struct core_event *event, unsigned n)
+static uint64_t time_of(struct core *core, const struct source_of_events *source, unsigned n)
 {
 	static const uint64_t after_ms[] = { 1, 150, PEER_TIMEOUT_MS, 61000 };
-	uint64_t now = T0 + (event->kind == CORE_TICK ? after_ms[n] : 1) * NS_PER_MS;
+	uint64_t now = T0 + (source->after_ms ? source->after_ms : after_ms[n]) * NS_PER_MS;
 
-	if (event->kind == CORE_TICK && n == 3)
+	if (!source->after_ms && n == 3)
 		core->heard_ns = now;
 	return now;
 }
@@ -221,7 +139,7 @@ static void expand(struct walk *walk, const struct state *from, const struct sou
 	memcpy(&to, from, sizeof(to));
 	thaw(&core, &walk->blank, &from->core, &from->witness, T0);
 	prepare(&core, &to.witness, &event);
-	now = time_of(&core, &event, n);
+	now = time_of(&core, source, n);
 	broken = witness_step(&to.witness, &core, &event, now, &actions);
 	cr_assert_null(broken, "%s; %s in phase %u, event kind %d, number %u, step %u/%u", broken,
 		       from->witness.source ? "source" : "destination", from->core.phase, (int)event.kind, n,
@@ -231,6 +149,17 @@ static void expand(struct walk *walk, const struct state *from, const struct sou
 	freeze(&to.core, &core);
 	forget_the_way_here(&to);
 	remember(walk, &to);
+}
+
+/* A recording has no peer: what that would say and do, the own shell does without fail. */
+static bool recorder_answer(const struct state *at, const struct core *core, struct core_event *event)
+{
+	if (at->witness.purpose != CORE_RECORD)
+		return false;
+	*event = (struct core_event){ .kind = CORE_FACT, .fact = FACT_SWITCHOVER_DUE };
+	if (core->phase == PHASE_DRAIN)
+		*event = (struct core_event){ .kind = CORE_MESSAGE, .message = MESSAGE_PREPARED };
+	return core->phase == PHASE_DRAIN || (core->phase == PHASE_PRECOPY && !(core->facts & FACT_SWITCHOVER_DUE));
 }
 
 /* What is outstanding is answered (well, or with failures), then nothing comes any more: does it end? */
@@ -251,6 +180,7 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 			any = answer(&at, n, &event);
 		for (unsigned n = 0; n < WITNESS_DEVICES && !any; n++)
 			any = device_answer(&at, 2 * n + !well, &event);
+		any = any || recorder_answer(&at, &core, &event);
 		if (!any)
 			event = (struct core_event){ .kind = CORE_TICK };
 		if (!any && core.phase == PHASE_CONNECT && !at.witness.source)
@@ -266,50 +196,58 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 	return at.witness.finished;
 }
 
-static void start_walk(struct walk *walk, enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated,
-		       bool no_platform)
+static void start_walk(struct walk *walk, const struct scene *scene)
 {
-	struct core_config config = { .role = role,
+	struct core_config config = { .role = scene->role,
 				      .peer_timeout_ns = PEER_TIMEOUT_MS * NS_PER_MS,
-				      .no_platform = no_platform };
+				      .no_platform = !scene->vmm,
+				      .purpose = scene->purpose,
+				      .serial = scene->serial,
+				      .downtime_limit_ns = scene->limited ? DOWNTIME_LIMIT_MS * NS_PER_MS : 0 };
 	struct core_event event = { .kind = CORE_START };
 	struct core_actions actions;
 	struct state *start = &walk->start;
 	struct core core;
 
 	memset(walk->table, 0, TABLE_SLOTS * sizeof(*walk->table));
-	walk->count = walk->done = walk->failed = 0;
+	walk->count = walk->done = walk->failed = walk->well = 0;
 	core_init(&walk->blank, &config, T0);
 	memset(start, 0, sizeof(*start));
-	start->witness.source = role == VFIOMIG_SOURCE;
-	start->witness.devices = (uint8_t)devices;
-	start->witness.p2p = (uint8_t)p2p;
-	start->witness.gated = (uint8_t)gated;
-	start->witness.platform_ready = no_platform;
+	start->witness.source = scene->role == VFIOMIG_SOURCE;
+	start->witness.devices = (uint8_t)scene->devices;
+	start->witness.p2p = scene->p2p;
+	start->witness.gated = scene->gated;
+	start->witness.precopy = scene->precopy;
+	start->witness.purpose = (uint8_t)scene->purpose;
+	start->witness.serial = scene->serial;
+	start->witness.limited = scene->limited;
+	start->witness.platform_ready = !scene->vmm;
 	core = walk->blank;
-	if (role == VFIOMIG_SOURCE)
-		core_set_devices(&core, devices);
-	for (unsigned d = 0; d < devices; d++) {
-		core.device[d].p2p = p2p >> d & 1;
-		core.device[d].gated = gated >> d & 1;
+	if (scene->role == VFIOMIG_SOURCE)
+		core_set_devices(&core, scene->devices);
+	for (unsigned d = 0; d < scene->devices; d++) {
+		core.device[d].p2p = scene->p2p >> d & 1;
+		core.device[d].gated = scene->gated >> d & 1;
+		core.device[d].precopy = scene->precopy >> d & 1;
 	}
 	cr_assert_null(witness_step(&start->witness, &core, &event, T0, &actions));
 	freeze(&start->core, &core);
 	remember(walk, start);
 }
 
-static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, unsigned gated, bool no_platform)
+static void walk_all(const struct scene *scene)
 {
 	struct walk walk = { .states = malloc(STATES_MAX * sizeof(struct state)),
 			     .table = malloc(TABLE_SLOTS * sizeof(uint32_t)) };
 
 	cr_assert(walk.states && walk.table);
-	start_walk(&walk, role, devices, p2p, gated, no_platform);
+	start_walk(&walk, scene);
 	for (uint32_t i = 0; i < walk.count; i++) {
 		const struct state from = walk.states[i];
 
 		walk.done += from.core.phase == PHASE_DONE;
 		walk.failed += from.core.phase == PHASE_FAILED;
+		walk.well += from.core.phase == PHASE_FAILED && from.core.outcome == VFIOMIG_OK;
 		for (size_t s = 0; s < sizeof(events) / sizeof(events[0]); s++)
 			for (unsigned n = 0; n < events[s].count; n++)
 				expand(&walk, &from, &events[s], n);
@@ -317,33 +255,80 @@ static void walk_all(enum vfiomig_role role, unsigned devices, unsigned p2p, uns
 			  "no way out of phase %u, facts %x, steps %u/%u, busy %u/%u", from.core.phase, from.core.facts,
 			  from.core.step[0], from.core.step[1], from.core.busy[0], from.core.busy[1]);
 	}
-	cr_log_info("%u states, %u done, %u failed", walk.count, walk.done, walk.failed);
-	cr_assert(walk.done > 0 && walk.failed > 0, "of %u states %u are done, %u failed", walk.count, walk.done,
-		  walk.failed);
+	cr_log_info("%u states, %u done, %u failed, %u of them well", walk.count, walk.done, walk.failed, walk.well);
+	cr_assert((scene->purpose ? walk.well > 0 && !walk.done : walk.done > 0 && !walk.well) && walk.failed > 0,
+		  "of %u states %u are done, %u failed, %u of them well", walk.count, walk.done, walk.failed,
+		  walk.well);
 	free(walk.states);
 	free(walk.table);
 }
 
 Test(core_walk, source_with_one_device_breaks_no_rule_anywhere)
 {
-	walk_all(VFIOMIG_SOURCE, 1, 0, 0, true);
-	walk_all(VFIOMIG_SOURCE, 1, 1, 1, false);
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 1 });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 1, .precopy = 1 });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 1, .p2p = 1, .gated = 1, .vmm = true });
 }
 
 Test(core_walk, source_with_two_devices_breaks_no_rule_anywhere)
 {
-	walk_all(VFIOMIG_SOURCE, 2, 3, 0, true);
-	walk_all(VFIOMIG_SOURCE, 2, 3, 2, false);
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3 });
+	walk_all(&(struct scene){
+		.role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3, .gated = 2, .precopy = 1, .vmm = true });
+}
+
+Test(core_walk, source_with_two_devices_in_precopy_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3, .precopy = 3 });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3, .precopy = 3, .serial = true });
+}
+
+Test(core_walk, source_in_serial_mode_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3, .precopy = 2, .serial = true });
+}
+
+Test(core_walk, source_with_a_downtime_limit_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 1, .precopy = 1, .limited = true });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3, .limited = true });
+}
+
+Test(core_walk, probe_breaks_no_rule_anywhere)
+{
+	for (uint8_t precopy = 0; precopy < 4; precopy++)
+		walk_all(&(struct scene){ .role = VFIOMIG_SOURCE,
+					  .devices = 2,
+					  .p2p = 3,
+					  .precopy = precopy,
+					  .limited = precopy & 1,
+					  .purpose = CORE_PROBE });
+}
+
+Test(core_walk, recording_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 1, .precopy = 1, .purpose = CORE_RECORD });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE,
+				  .devices = 2,
+				  .p2p = 3,
+				  .precopy = 1,
+				  .limited = true,
+				  .purpose = CORE_RECORD });
 }
 
 Test(core_walk, destination_with_one_device_breaks_no_rule_anywhere)
 {
-	walk_all(VFIOMIG_DESTINATION, 1, 0, 0, true);
-	walk_all(VFIOMIG_DESTINATION, 1, 0, 1, true);
-	walk_all(VFIOMIG_DESTINATION, 1, 1, 1, false);
+	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 1 });
+	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 1, .gated = 1 });
+	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 1, .p2p = 1, .gated = 1, .vmm = true });
 }
 
 Test(core_walk, destination_with_two_devices_breaks_no_rule_anywhere)
 {
-	walk_all(VFIOMIG_DESTINATION, 2, 3, 3, false);
+	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 2, .p2p = 3, .gated = 3, .vmm = true });
+}
+
+Test(core_walk, destination_in_serial_mode_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 2, .p2p = 3, .gated = 2, .serial = true });
 }

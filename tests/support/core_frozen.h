@@ -17,7 +17,7 @@ struct frozen {
 	uint8_t peer_gone, peer_knows, ran, overtaken, gate_timed, token_wrong;
 	uint8_t step[WITNESS_DEVICES], busy[WITNESS_DEVICES], touched[WITNESS_DEVICES], failed[WITNESS_DEVICES];
 	uint8_t ended[WITNESS_DEVICES], counted[WITNESS_DEVICES], manifest_wrong[WITNESS_DEVICES];
-	uint8_t lane_lost;
+	uint8_t lane_lost, stopped;
 };
 
 /* The one stream of these walks, and what may be said of it: truly, too low for what has come (2 packets), too high. */
@@ -46,6 +46,7 @@ static inline void freeze(struct frozen *frozen, const struct core *core)
 	frozen->overtaken = core->overtaken;
 	frozen->gate_timed = core->gate_ns != 0;
 	frozen->lane_lost = core->lane_lost_ns != 0;
+	frozen->stopped = core->stop_ns != 0;
 	frozen->token_wrong = core->facts & FACT_TOKEN && core->token.count[0].packets != TOKEN_RIGHT;
 	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
 		const struct core_device *device = &core->device[d];
@@ -74,6 +75,7 @@ static inline void thaw(struct core *core, const struct core *blank, const struc
 	core->overtaken = frozen->overtaken;
 	core->gate_ns = frozen->gate_timed ? since : 0;
 	core->lane_lost_ns = frozen->lane_lost ? since : 0;
+	core->stop_ns = frozen->stopped ? since : 0;
 	core->lane_lost.code = VFIOMIG_FABRIC;
 	core->token = token_of(frozen->token_wrong ? TOKEN_TOO_MANY : TOKEN_RIGHT);
 	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
@@ -81,6 +83,7 @@ static inline void thaw(struct core *core, const struct core *blank, const struc
 
 		device->p2p = witness->p2p >> d & 1;
 		device->gated = witness->gated >> d & 1;
+		device->precopy = witness->precopy >> d & 1;
 		device->step = frozen->step[d];
 		device->busy = (enum device_request)frozen->busy[d];
 		device->touched = frozen->touched[d];

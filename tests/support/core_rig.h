@@ -152,8 +152,8 @@ static inline void rig_start(struct rig *rig, enum vfiomig_role role, unsigned d
 	rig_event(rig, CORE_START, NULL);
 }
 
-/* Source: to SWITCHOVER, its first devices being asked to quiesce. */
-static inline void rig_to_switchover(struct rig *rig)
+/* Source: to PRECOPY, those of its devices that go through it being at it. */
+static inline void rig_to_precopy(struct rig *rig)
 {
 	rig_fact(rig, FACT_CONTROL_UP);
 	rig_fact(rig, FACT_PROBED);
@@ -162,6 +162,18 @@ static inline void rig_to_switchover(struct rig *rig)
 	rig_message(rig, MESSAGE_READY);
 	rig_fact(rig, FACT_LANES_UP);
 	rig_message(rig, MESSAGE_LANES_READY);
+	rig_fact(rig, FACT_MEASURED);
+	rig_assert_phase(rig, PHASE_PRECOPY);
+}
+
+/* Source: to SWITCHOVER, its first devices being asked to quiesce. */
+static inline void rig_to_switchover(struct rig *rig)
+{
+	rig_to_precopy(rig);
+	rig_fact(rig, FACT_SWITCHOVER_DUE);
+	for (unsigned d = 0; d < rig->core.devices; d++)
+		if (rig->core.device[d].precopy)
+			rig_done(rig, d, REQUEST_PRECOPY);
 	cr_assert(rig->core.phase == PHASE_SWITCHOVER || rig->core.phase == PHASE_STREAM);
 }
 

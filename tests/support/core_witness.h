@@ -8,77 +8,7 @@
 
 #include <stdint.h>
 
-#include "session/core.h"
-
-enum { WITNESS_DEVICES = 2 };
-
-/* What the shell owes an answer for, besides device requests. */
-enum witness_debt {
-	DEBT_PROBE = 1,
-	DEBT_OPEN = 2,
-	DEBT_LANES = 4,
-	DEBT_RELEASE = 8,
-	DEBT_PREPARED = 16,
-	DEBT_COMMITTED = 32,
-	DEBT_FENCE = 64,
-};
-
-struct witness {
-	uint16_t asked[WITNESS_DEVICES];     /* requests, a bit each */
-	uint16_t succeeded[WITNESS_DEVICES]; /* those that were answered well */
-	uint16_t answered[WITNESS_DEVICES];
-	uint16_t sent; /* messages, a bit each; HEARTBEAT and STREAM_END apart */
-	uint8_t source, devices;
-	uint8_t p2p, gated;	   /* a bit per device */
-	uint8_t debts, debts_paid; /* enum witness_debt */
-	uint8_t busy[WITNESS_DEVICES];
-	uint8_t ends_sent, ends_came; /* STREAM_END, a bit per device */
-	uint8_t control_up, lost, abort_came, commit_came, prepared_came, done_came;
-	uint8_t token_came, token_posted, platform_ready, finished;
-};
-
-/* The shell's answer to each debt. */
-static inline enum core_fact witness_fact(unsigned debt)
-{
-	switch (debt) {
-	case DEBT_PROBE:
-		return FACT_PROBED;
-	case DEBT_OPEN:
-		return FACT_FABRIC_OPEN;
-	case DEBT_LANES:
-		return FACT_LANES_UP;
-	case DEBT_RELEASE:
-		return FACT_RELEASED;
-	case DEBT_PREPARED:
-		return FACT_PREPARED;
-	case DEBT_COMMITTED:
-		return FACT_COMMITTED;
-	default:
-		return FACT_FABRIC_DOWN;
-	}
-}
-
-static inline bool witness_all(const struct witness *witness, const uint16_t *bits, enum device_request request,
-			       uint8_t which)
-{
-	for (unsigned d = 0; d < witness->devices; d++)
-		if (which >> d & 1 && !(bits[d] >> request & 1))
-			return false;
-	return true;
-}
-
-static inline bool witness_ran(const struct witness *witness)
-{
-	for (unsigned d = 0; d < witness->devices; d++)
-		if (witness->succeeded[d] & (1 << REQUEST_RUN_P2P | 1 << REQUEST_RUN))
-			return true;
-	return false;
-}
-
-static inline bool witness_idle(const struct witness *witness)
-{
-	return !witness->busy[0] && !witness->busy[1];
-}
+#include "support/core_witness_device.h"
 
 static inline void witness_hear(struct witness *witness, const struct core_event *event)
 {
@@ -152,6 +82,12 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 	if (witness->sent & bit)
 		return "sends a message twice";
 	witness->sent |= (uint16_t)bit;
+	if (action->message == MESSAGE_COMMIT && witness->overrun)
+		return "COMMIT after the downtime limit";
+	if (witness->purpose == CORE_PROBE && action->message == MESSAGE_SWITCHOVER)
+		return "SWITCHOVER of a probe";
+	if (action->message == MESSAGE_COMMIT && witness->purpose != CORE_MIGRATE)
+		return "COMMIT of a probe or a recording";
 	if (action->message == MESSAGE_COMMIT && !(witness->prepared_came && witness->debts_paid & DEBT_COMMITTED))
 		return "COMMIT before PREPARED and its record";
 	if (action->message == MESSAGE_PREPARED &&
@@ -163,88 +99,6 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 	if (action->message == MESSAGE_ABORT && !witness->source && witness_ran(witness))
 		return "ABORT from a destination that ran";
 	return NULL;
-}
-
-/* May the way on still be gone? Not once the way back has begun, which is when the fence is asked for. */
-static inline const char *witness_source_request(const struct witness *witness, unsigned d, enum device_request request)
-{
-	unsigned done = witness->succeeded[d];
-
-	if (request == REQUEST_RESUME)
-		return witness->sent >> MESSAGE_COMMIT & 1 && !witness->abort_came
-			       ? "a source resumes after COMMIT without an ABORT"
-			       : NULL;
-	if (request == REQUEST_QUIESCE)
-		return witness->p2p >> d & 1 ? NULL : "QUIESCE of a device without P2P";
-	if (request == REQUEST_STOP_COPY)
-		return witness_all(witness, witness->succeeded, REQUEST_QUIESCE, witness->p2p)
-			       ? NULL
-			       : "STOP_COPY before all devices are quiet";
-	if (request == REQUEST_READ)
-		return done >> REQUEST_STOP_COPY & 1 ? NULL : "READ before STOP_COPY";
-	if (request == REQUEST_STOP)
-		return done >> REQUEST_READ & 1 ? NULL : "STOP before READ";
-	return "a source's device is asked for a destination's step";
-}
-
-static inline const char *witness_destination_request(const struct witness *witness, unsigned d,
-						      enum device_request request)
-{
-	unsigned done = witness->succeeded[d];
-	uint8_t all = (uint8_t)((1u << witness->devices) - 1);
-
-	switch (request) {
-	case REQUEST_CHECK:
-		return NULL;
-	case REQUEST_RESUMING:
-		return witness_all(witness, witness->succeeded, REQUEST_CHECK, all) ? NULL
-										    : "RESUMING before all checks";
-	case REQUEST_LOAD:
-		return witness_all(witness, witness->succeeded, REQUEST_RESUMING, all) ? NULL : "LOAD before RESUMING";
-	case REQUEST_CONFIG:
-		if (!(done >> REQUEST_LOAD & 1))
-			return "CONFIG before the data is loaded";
-		return !(witness->gated >> d & 1) || (witness->token_came && witness->platform_ready)
-			       ? NULL
-			       : "CONFIG through a closed gate";
-	case REQUEST_FINISH:
-		return done >> REQUEST_CONFIG & 1 && witness->ends_came >> d & 1 ? NULL : "FINISH before its time";
-	case REQUEST_RUN_P2P:
-	case REQUEST_RUN:
-		if (!witness->commit_came || !(witness->debts_paid & DEBT_COMMITTED))
-			return "a destination runs before COMMIT and its record";
-		if (!witness_all(witness, witness->succeeded, REQUEST_FINISH, all))
-			return "a destination runs before all devices are validated";
-		if (request == REQUEST_RUN_P2P)
-			return witness->p2p >> d & 1 ? NULL : "RUN_P2P of a device without P2P";
-		return witness_all(witness, witness->answered, REQUEST_RUN_P2P, witness->p2p) ? NULL
-											      : "RUN before all P2P";
-	case REQUEST_RESET:
-		return witness_ran(witness) ? "a destination that ran is reset" : NULL;
-	default:
-		return "a destination's device is asked for a source's step";
-	}
-}
-
-static inline const char *witness_request(struct witness *witness, unsigned d, enum device_request request)
-{
-	bool back = request == REQUEST_RESUME || request == REQUEST_RESET;
-	bool going_back = (witness->debts | witness->debts_paid) & DEBT_FENCE;
-
-	if (d >= witness->devices || witness->busy[d])
-		return "a device is asked while it is busy";
-	if (witness->asked[d] >> request & 1)
-		return "a device is asked for the same twice";
-	if (back != going_back)
-		return back ? "a device is put back outside the way back" : "a device goes on during the way back";
-	if (back && !(witness->asked[d] & ~(1 << REQUEST_CHECK)))
-		return "a device is put back that was not touched";
-	if (back && !(witness->debts_paid & DEBT_FENCE))
-		return "a device is put back before the lanes are fenced";
-	witness->asked[d] |= (uint16_t)(1 << request);
-	witness->busy[d] = (uint8_t)request;
-	return witness->source ? witness_source_request(witness, d, request)
-			       : witness_destination_request(witness, d, request);
 }
 
 static inline const char *witness_debt(struct witness *witness, unsigned debt)
@@ -279,6 +133,10 @@ static inline const char *witness_finish(struct witness *witness, const struct c
 												 : "doubt too early";
 	if (code == VFIOMIG_SOURCE_STUCK)
 		return witness->source ? NULL : "a destination says source-stuck";
+	if (code == VFIOMIG_OK && witness->purpose == CORE_PROBE)
+		return witness->precopy_ended ? NULL : "a probe ends well before its end";
+	if (code == VFIOMIG_OK && witness->purpose == CORE_RECORD)
+		return witness->prepared_came ? NULL : "a recording ends well before its end";
 	return code >= VFIOMIG_INTERNAL && code <= VFIOMIG_CANCELLED ? NULL : "FAILED with a code that means otherwise";
 }
 
@@ -300,6 +158,8 @@ static inline const char *witness_action(struct witness *witness, const struct c
 	case ACTION_RELEASE:
 		return witness_debt(witness, DEBT_RELEASE);
 	case ACTION_JOURNAL:
+		if (action->fact == FACT_COMMITTED && witness->purpose != CORE_MIGRATE)
+			return "a probe or a recording is committed";
 		return witness_debt(witness, action->fact == FACT_PREPARED ? DEBT_PREPARED : DEBT_COMMITTED);
 	case ACTION_FENCE:
 		return witness_debt(witness, DEBT_FENCE);
@@ -307,6 +167,10 @@ static inline const char *witness_action(struct witness *witness, const struct c
 		return witness_send(witness, action);
 	case ACTION_DEVICE:
 		return witness_request(witness, action->device, action->request);
+	case ACTION_END_PRECOPY:
+		if (!witness->source || witness->precopy_ended++ || witness_stopped(witness))
+			return "PRE_COPY ends twice, or after a device was stopped";
+		return NULL;
 	case ACTION_TOKEN:
 		if (!witness->gated || witness->token_posted++ ||
 		    !witness_all(witness, witness->succeeded, REQUEST_READ, all))
@@ -324,7 +188,11 @@ static inline const char *witness_action(struct witness *witness, const struct c
 static inline const char *witness_step(struct witness *witness, struct core *core, const struct core_event *event,
 				       uint64_t now, struct core_actions *actions)
 {
+	bool stood = witness_stopped(witness);
+
 	witness_hear(witness, event);
+	if (witness->limited && core->stop_ns && now - core->stop_ns > core->downtime_limit_ns)
+		witness->overrun = 1;
 	core_step(core, event, now, actions);
 	for (unsigned i = 0; i < actions->count; i++) {
 		const char *broken = witness_action(witness, &actions->action[i], core);
@@ -332,6 +200,9 @@ static inline const char *witness_step(struct witness *witness, struct core *cor
 		if (broken)
 			return broken;
 	}
+	if (core->phase < PHASE_ROLLBACK &&
+	    (witness_stopped(witness) ? !core->stop_ns || (!stood && core->stop_ns != now) : core->stop_ns != 0))
+		return "the stop is noted at another time than it happened";
 	return core_finished(core) == (witness->finished > 0) ? NULL : "finished, but FINISH was not said";
 }
 

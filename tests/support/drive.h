@@ -103,6 +103,16 @@ static inline int drive_write(struct vfiomig_device *device, const void *from, s
 	return 0;
 }
 
+/* What is still to be read, by the device's own word. */
+static inline struct vfiomig_pending drive_pending(struct vfiomig_device *device)
+{
+	struct vfiomig_pending pending = { 0 };
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(device->ops->pending(device->impl, &pending, &err), 0, "%s", err.text);
+	return pending;
+}
+
 /* Config of @source into @target; 0 or what config_put said. */
 static inline int drive_config(struct vfiomig_device *source, struct vfiomig_device *target, struct vfiomig_error *err)
 {

@@ -96,6 +96,16 @@ send_start() { start send send --to "127.0.0.1:$port" --json "$@"; }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
+# alive NAME...: they have not ended.
+alive()
+{
+	local name pid
+	for name in "$@"; do
+		pid=pid_$name
+		! gone "${!pid}" || fail "$name has ended" || return
+	done
+}
+
 # ended NAME: wait for it; its exit code in NAME_code.
 ended()
 {

@@ -38,6 +38,15 @@ Test(arcs, go_through_the_p2p_states_where_the_device_has_them)
 			 "PRE_COPY_P2P>RUNNING_P2P>RUNNING");
 }
 
+Test(arcs, lead_through_pre_copy_and_back)
+{
+	cr_assert_str_eq(way(VFIOMIG_STATE_RUNNING, VFIOMIG_STATE_PRE_COPY, ALL), "RUNNING>PRE_COPY");
+	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY, VFIOMIG_STATE_PRE_COPY_P2P, ALL), "PRE_COPY>PRE_COPY_P2P");
+	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY_P2P, VFIOMIG_STATE_STOP_COPY, ALL), "PRE_COPY_P2P>STOP_COPY");
+	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY, VFIOMIG_STATE_RUNNING, ALL), "PRE_COPY>RUNNING");
+	cr_assert_str_eq(way(VFIOMIG_STATE_PRE_COPY_P2P, VFIOMIG_STATE_PRE_COPY, ALL), "PRE_COPY_P2P>PRE_COPY");
+}
+
 Test(arcs, pass_over_states_that_the_device_does_not_have)
 {
 	uint32_t basic = VFIOMIG_MIGRATION_STOP_COPY, precopy = basic | VFIOMIG_MIGRATION_PRE_COPY;

@@ -148,11 +148,11 @@ Test(device, refuses_an_unknown_kind_by_name)
 	struct vfiomig_device *device;
 	struct vfiomig_error err = { 0 };
 
-	cr_assert_eq(vfiomig_device_open(&device, "file:x", &err), -EINVAL);
+	cr_assert_eq(vfiomig_device_open(&device, "tape:x", &err), -EINVAL);
 	cr_assert_eq(err.code, VFIOMIG_USAGE);
-	cr_assert(strstr(err.text, "'file'") != NULL);
+	cr_assert(strstr(err.text, "'tape'") != NULL);
 	cr_assert_null(device);
-	cr_assert_eq(vfiomig_device_open(&device, "file:x", NULL), -EINVAL);
+	cr_assert_eq(vfiomig_device_open(&device, "tape:x", NULL), -EINVAL);
 }
 
 Test(device, keeps_its_spec)

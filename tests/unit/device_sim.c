@@ -93,50 +93,6 @@ Test(sim, fails_the_state_change_where_the_pipe_had_hidden_the_byte)
 	vfiomig_device_close(device);
 }
 
-/* PRE_COPY until the device has nothing, then STOP_COPY on the same descriptor; @leave bytes of PRE_COPY stay unread. */
-static void precopy(const char *spec, int end, size_t leave_bytes)
-{
-	struct vfiomig_device *source = drive_open(spec), *target = drive_open(spec);
-	struct vfiomig_error err;
-	struct drive_read state = { .end = 1 };
-	static uint8_t stream[2 << 20];
-	size_t got, room = leave_bytes ? 600000 - leave_bytes : sizeof(stream);
-	uint64_t at;
-	int fd;
-
-	drive_to(source, VFIOMIG_STATE_PRE_COPY);
-	fd = source->ops->data_fd(source->impl);
-	got = drive_read(source, stream, room, 65536, &state);
-	cr_assert_eq(got, 600000 - leave_bytes);
-	if (!leave_bytes)
-		cr_assert_eq(state.end, end);
-	drive_to(source, VFIOMIG_STATE_PRE_COPY_P2P);
-	drive_to(source, VFIOMIG_STATE_STOP_COPY);
-	cr_assert_eq(source->ops->data_fd(source->impl), fd);
-	state.end = 1;
-	got += drive_read(source, stream + got, sizeof(stream) - got, 65536, &state);
-	cr_assert_eq(got, BYTES);
-	cr_assert_eq(state.end, 0);
-	drive_to(target, VFIOMIG_STATE_RESUMING);
-	cr_assert_eq(drive_write(target, stream, got, 65536, &at), 0);
-	cr_assert_eq(drive_try(target, VFIOMIG_STATE_STOP, &err), 0, "%s", err.text);
-	vfiomig_device_close(source);
-	vfiomig_device_close(target);
-}
-
-Test(sim, ends_pre_copy_with_enomsg_or_with_zero)
-{
-	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", -ENOMSG, 0);
-	precopy(NO_CONF ",precopy=zero,precopy-bytes=600000", 0, 0);
-}
-
-Test(sim, goes_on_where_its_reader_stood_when_pre_copy_was_left)
-{
-	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", 0, 1);
-	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", 0, 599999);
-	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000,read-chunk=8K", 0, 123457);
-}
-
 Test(sim, without_pre_copy_or_p2p_has_no_such_states)
 {
 	struct vfiomig_device *device = drive_open(SIM ",p2p=off");
@@ -327,7 +283,6 @@ Test(sim, leaves_no_descriptor_open)
 
 	close(before);
 	cr_assert_eq(migrate(SIM, SIM, &err), 0, "%s", err.text);
-	precopy(NO_CONF ",precopy=enomsg,precopy-bytes=600000", -ENOMSG, 0);
 	after = dup(0);
 	cr_assert_eq(after, before);
 	close(after);
@@ -372,4 +327,7 @@ Test(sim, refuses_options_that_make_no_sense)
 	refused("sim:config-bytes=512", "'512'");
 	refused("sim:write-chunk=100", "from 4096");
 	refused("sim:1234", "'1234'");
+	refused("sim:initial-bytes=1", "initial-bytes=1 is more");
+	refused("sim:precopy-bytes=10,initial-bytes=11", "initial-bytes=11 is more");
+	refused("sim:dirty-rate=fast", "'fast'");
 }

@@ -67,6 +67,8 @@ Test(spec, takes_a_path_with_an_equals_sign_as_the_argument)
 
 	cr_assert_eq(spec_parse(&spec, "vfio:/sys/a=b,name=x", NULL), 0);
 	cr_assert_str_eq(spec.arg, "/sys/a=b");
+	cr_assert_eq(spec_parse(&spec, "file:./a=b,name=x", NULL), 0);
+	cr_assert_str_eq(spec.arg, "./a=b");
 }
 
 Test(spec, reads_numbers_suffixes_and_words)

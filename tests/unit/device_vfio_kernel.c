@@ -40,6 +40,8 @@ static int answer_state(struct vfio_device_feature *head)
 	}
 	kernel.state = state->device_state;
 	state->data_fd = kernel.next_fd;
+	if (kernel.next_fd >= 0)
+		kernel.data_fd = kernel.next_fd;
 	kernel.next_fd = -1;
 	return 0;
 }
@@ -54,7 +56,14 @@ static int answer_feature(struct vfio_device_feature *head)
 		return 0;
 	case VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE:
 		return answer_state(head);
+	case VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2:
+		if (!kernel.has_precopy_flags || !(head->flags & VFIO_DEVICE_FEATURE_SET))
+			return no(ENOTTY);
+		kernel.asked_for_precopy_flags = true;
+		return 0;
 	case VFIO_DEVICE_FEATURE_MIG_DATA_SIZE:
+		if (kernel.data_size_errno)
+			return no(kernel.data_size_errno);
 		memcpy(head->data, &(uint64_t){ 12345 }, 8);
 		return 0;
 	default:
@@ -90,6 +99,20 @@ static int answer_device(unsigned long request, void *argument)
 	}
 }
 
+static int answer_data(unsigned long request, struct vfio_precopy_sizes *sizes)
+{
+	if (request != VFIO_MIG_GET_PRECOPY_INFO)
+		return no(ENOTTY);
+	if (kernel.state != VFIOMIG_STATE_PRE_COPY && kernel.state != VFIOMIG_STATE_PRE_COPY_P2P)
+		return no(EINVAL);
+	if (kernel.precopy_errno || sizes->argsz < sizeof(*sizes))
+		return no(kernel.precopy_errno ? kernel.precopy_errno : EINVAL);
+	sizes->flags = kernel.precopy_flags;
+	sizes->initial_bytes = kernel.initial_bytes;
+	sizes->dirty_bytes = kernel.dirty_bytes;
+	return 0;
+}
+
 static int answer_group(unsigned long request, void *argument)
 {
 	switch (request) {
@@ -117,6 +140,8 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	argument = va_arg(args, void *);
 	va_end(args);
+	if (kernel.on && request >> 8 == VFIO_TYPE && fd == kernel.data_fd)
+		return answer_data(request, argument);
 	if (kernel.on && request >> 8 == VFIO_TYPE)
 		return fd == kernel.device ? answer_device(request, argument) : answer_group(request, argument);
 	return (int)syscall(SYS_ioctl, fd, request, argument);
@@ -132,6 +157,7 @@ void start_kernel(void)
 				       .state = VFIOMIG_STATE_RUNNING,
 				       .fail_state = UINT32_MAX,
 				       .next_fd = -1,
+				       .data_fd = -1,
 				       .region_bytes = 256,
 				       .group_flags = VFIO_GROUP_FLAGS_VIABLE };
 	cr_assert_eq(pwrite(kernel.device, config, sizeof(config), REGION_OFFSET), sizeof(config));

@@ -19,6 +19,12 @@ struct fake_kernel {
 	uint32_t fail_state; /* SET_STATE to it fails, and leaves the device in lands_in */
 	uint32_t lands_in;
 	int next_fd; /* what the next SET_STATE gives away */
+	int data_fd; /* the last that was given away */
+	uint64_t initial_bytes, dirty_bytes;
+	uint32_t precopy_flags; /* that GET_PRECOPY_INFO answers, whoever has asked for them or not */
+	bool has_precopy_flags; /* offers the v2 form */
+	bool asked_for_precopy_flags;
+	int precopy_errno, data_size_errno;
 	uint32_t region_bytes;
 	int reset_errno;
 	uint32_t group_flags;

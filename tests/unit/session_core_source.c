@@ -45,6 +45,12 @@ Test(core_source, stops_nothing_before_the_destination_is_ready)
 	cr_assert_eq(rig.core.stop_ns, 0);
 	cr_assert_eq(rig_count(&rig, ACTION_DEVICE), 0);
 	rig_message(&rig, MESSAGE_LANES_READY);
+	rig_fact(&rig, FACT_MEASURED);
+	rig_assert_phase(&rig, PHASE_PRECOPY);
+	cr_assert_eq(rig.core.stop_ns, 0);
+	cr_assert_eq(rig_count(&rig, ACTION_DEVICE), 0);
+	rig_fact(&rig, FACT_SWITCHOVER_DUE);
+	cr_assert_eq(rig_sent(&rig, MESSAGE_SWITCHOVER), 1);
 	cr_assert_eq(rig_asked(&rig, REQUEST_QUIESCE), 1);
 	cr_assert_eq(rig.core.stop_ns, rig.now);
 }

@@ -175,6 +175,39 @@ Test(flow, a_sleeping_reader_is_woken_by_what_frees_its_slot_be_it_the_credit_or
 	cr_assert_eq(count(FLOW_WAKE), 1);
 }
 
+Test(flow, is_settled_once_all_that_was_read_is_loaded_and_wakes_with_every_credit_until_then, .fini = end)
+{
+	start(VFIOMIG_SOURCE, 2, 1, 4);
+	cr_assert(flow_settled(&flow, 0), "nothing was read");
+	cr_assert(fill(0));
+	cr_assert(fill(0));
+	cr_assert_not(flow_settled(&flow, 0));
+	cr_assert(flow_settled(&flow, 1), "each device for itself");
+	cr_assert_eq(credit(0, 1), 0);
+	cr_assert_eq(count(FLOW_WAKE), 1);
+	cr_assert_not(flow_settled(&flow, 0));
+	cr_assert_eq(credit(0, 2), 0);
+	cr_assert_eq(count(FLOW_WAKE), 1);
+	cr_assert(flow_settled(&flow, 0), "the lane may still be at it: what counts is that it is loaded");
+	cr_assert_eq(credit(0, 2), 0);
+	cr_assert_eq(count(FLOW_WAKE), 0, "nobody waits any more");
+}
+
+Test(flow, a_slot_that_was_taken_and_not_filled_settles_all_the_same, .fini = end)
+{
+	uint64_t index;
+	unsigned slot;
+
+	start(VFIOMIG_SOURCE, 1, 1, 4);
+	cr_assert(fill(0));
+	cr_assert(flow_take(&flow, 0, &slot, &index));
+	cr_assert_not(flow_settled(&flow, 0));
+	cr_assert_eq(credit(0, 1), 0);
+	cr_assert(flow_settled(&flow, 0));
+	cr_assert(flow_take(&flow, 0, &slot, &index), "the same slot is for STOP_COPY's first packet");
+	cr_assert_eq(index, 1);
+}
+
 Test(flow, nobody_is_woken_who_does_not_sleep, .fini = end)
 {
 	start(VFIOMIG_SOURCE, 1, 1, 2);

@@ -10,10 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "control/address.h"
 #include "control/frame.h"
 #include "session/plan.h"
 #include "wire/hello.h"
+#include "wire/immediate.h"
 
 static const uint8_t claimed[HELLO_SESSION_BYTES] = { 0x5e, 0x55, 0x10 };
 
@@ -108,6 +110,39 @@ int peer_control(const struct peer_rig *rig)
 	return fd;
 }
 
+int peer_lane(const struct peer_rig *rig, unsigned lane)
+{
+	const struct preface preface = { .version = WIRE_VERSION, .kind = PREFACE_LANE };
+	struct hello hello = { .version = WIRE_VERSION, .lane = (uint16_t)lane };
+	uint8_t bytes[PREFACE_BYTES + HELLO_BYTES];
+	int fd = peer_connect(rig);
+
+	memcpy(hello.session, claimed, sizeof(hello.session));
+	preface_encode(bytes, &preface);
+	hello_encode(bytes + PREFACE_BYTES, &hello);
+	peer_write(fd, bytes, sizeof(bytes));
+	cr_assert(read_all(fd, bytes, PREFACE_BYTES), "the destination does not answer the lane");
+	return fd;
+}
+
+void peer_warm_up(int lane_fd, uint32_t bytes)
+{
+	static uint8_t body[1 << 20];
+	uint8_t frame[8];
+
+	cr_assert_leq(bytes, sizeof(body));
+	put_be32(frame, immediate_make(IMMEDIATE_CONTROL, 0, 0));
+	put_be32(frame + 4, bytes);
+	peer_write(lane_fd, frame, sizeof(frame));
+	for (size_t left = bytes; left > 0;) {
+		ssize_t sent = send(lane_fd, body, left, MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			return; /* refused by its frame alone */
+		left -= (size_t)sent;
+	}
+}
+
 void peer_write(int fd, const void *bytes, size_t count)
 {
 	cr_assert_eq(send(fd, bytes, count, MSG_NOSIGNAL), (ssize_t)count, "%s", strerror(errno));
@@ -115,10 +150,15 @@ void peer_write(int fd, const void *bytes, size_t count)
 
 void peer_send(int fd, uint16_t type, const void *body, size_t bytes)
 {
+	peer_send_as(fd, claimed, type, body, bytes);
+}
+
+void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *body, size_t bytes)
+{
 	struct frame_head head = { .bytes = (uint32_t)bytes, .version = WIRE_VERSION, .type = type };
 	uint8_t frame[FRAME_HEAD_BYTES + MESSAGE_BYTES_MAX];
 
-	memcpy(head.session, claimed, sizeof(head.session));
+	memcpy(head.session, session, sizeof(head.session));
 	frame_head_encode(frame, &head);
 	if (bytes)
 		memcpy(frame + FRAME_HEAD_BYTES, body, bytes);
@@ -128,7 +168,7 @@ void peer_send(int fd, uint16_t type, const void *body, size_t bytes)
 void peer_send_offer(int fd, unsigned devices)
 {
 	const struct message_offer offer = { .devices = (uint16_t)devices,
-					     .lanes = 2,
+					     .lanes = PEER_LANES,
 					     .slots = 4,
 					     .slot_bytes = VFIOMIG_SLOT_BYTES_MIN,
 					     .transports = 1 << VFIOMIG_TRANSPORT_TCP,
@@ -162,6 +202,7 @@ void peer_receive(int fd, struct peer_message *message)
 		if (head.bytes && !read_all(fd, message->body, head.bytes))
 			return;
 		message->type = head.type;
+		memcpy(message->session, head.session, sizeof(message->session));
 		message->bytes = head.bytes;
 	} while (message->type == MESSAGE_HEARTBEAT);
 }

@@ -12,7 +12,7 @@
 
 #include "wire/message.h"
 
-enum { PEER_DEVICES = 2, PEER_LIMIT_MS = 30000 };
+enum { PEER_DEVICES = 2, PEER_LANES = 2, PEER_LIMIT_MS = 30000 };
 
 struct peer_rig {
 	struct vfiomig_listener *listener;
@@ -25,6 +25,7 @@ struct peer_rig {
 struct peer_message {
 	uint16_t type; /* 0: the destination has closed */
 	uint32_t bytes;
+	uint8_t session[16];
 	uint8_t body[MESSAGE_BYTES_MAX];
 };
 
@@ -40,11 +41,18 @@ int peer_connect(const struct peer_rig *rig);
 int peer_control(const struct peer_rig *rig);
 
 void peer_write(int fd, const void *bytes, size_t count);
+/* One frame of any session. */
+void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *body, size_t bytes);
 /* One frame of the session that all these sources claim. */
 void peer_send(int fd, uint16_t type, const void *body, size_t bytes);
 void peer_send_offer(int fd, unsigned devices);
 /* The manifest of the rig's own device @number, which fits; @name may be "". */
 void peer_send_device(const struct peer_rig *rig, int fd, unsigned number, const char *name);
+
+/* A lane of that session, once READY has come: connected, hello out and the answer in. */
+int peer_lane(const struct peer_rig *rig, unsigned lane);
+/* The first message over a lane, with a body of @bytes; it may be too late for the destination to take it. */
+void peer_warm_up(int lane_fd, uint32_t bytes);
 
 /* The next message that is no heartbeat. */
 void peer_receive(int fd, struct peer_message *message);

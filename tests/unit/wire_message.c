@@ -266,7 +266,6 @@ Test(message, a_valid_body_with_a_wrong_bit_is_decoded_or_refused_and_never_more
 Test(message, those_without_a_body_have_none)
 {
 	cr_assert_eq(message_bytes_max(MESSAGE_LANES_READY), 0);
-	cr_assert_eq(message_bytes_max(MESSAGE_SWITCHOVER), 0);
 	cr_assert_eq(message_bytes_max(MESSAGE_PREPARED), 0);
 	cr_assert_eq(message_bytes_max(MESSAGE_COMMIT), 0);
 	cr_assert_eq(message_bytes_max(MESSAGE_HEARTBEAT), 0);

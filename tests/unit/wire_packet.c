@@ -16,7 +16,10 @@ static struct packet_header random_header(struct random *random, uint32_t bytes)
 	struct packet_header header = { .device = (uint16_t)random_next(random),
 					.flags = (uint32_t)random_next(random) & FLAGS_ALL,
 					.index = random_next(random),
-					.bytes = bytes };
+					.bytes = bytes,
+					.ready_ns = random_next(random),
+					.read_us = (uint32_t)random_next(random),
+					.wait_us = (uint32_t)random_next(random) };
 
 	random_fill(random, header.session, sizeof(header.session));
 	return header;
@@ -37,7 +40,7 @@ static void assert_refused_with(unsigned at, uint8_t bits, const char *word)
 	const struct packet_header header = { .device = 1, .index = 7, .bytes = 3 };
 	uint8_t bytes[PACKET_HEADER_BYTES];
 
-	packet_encode(bytes, &header, "abc");
+	packet_encode(bytes, &header, packet_sum("abc", 3));
 	bytes[at] ^= bits;
 	assert_refused(bytes, word);
 }
@@ -78,13 +81,16 @@ Test(packet, comes_back_as_it_went)
 		uint32_t crc;
 
 		random_fill(&random, payload, sizeof(payload));
-		crc = packet_encode(bytes, &header, payload);
+		crc = packet_encode(bytes, &header, packet_sum(payload, header.bytes));
 		cr_assert_eq(packet_decode(&back, bytes, &why), 0, "seed %llu: %s", (unsigned long long)seed, why);
 		cr_assert_eq(back.device, header.device);
 		cr_assert_eq(back.index, header.index);
 		cr_assert_eq(back.flags, header.flags);
 		cr_assert_eq(back.bytes, header.bytes);
 		cr_assert_arr_eq(back.session, header.session, sizeof(header.session));
+		cr_assert_eq(back.ready_ns, header.ready_ns);
+		cr_assert_eq(back.read_us, header.read_us);
+		cr_assert_eq(back.wait_us, header.wait_us);
 		cr_assert_eq(back.crc, crc);
 		cr_assert_eq(packet_verify(&back, payload), 0, "seed %llu", (unsigned long long)seed);
 	}
@@ -92,39 +98,45 @@ Test(packet, comes_back_as_it_went)
 
 Test(packet, lies_on_the_wire_as_written_down)
 {
-	struct packet_header header = { .device = 0x0102, .flags = 3, .index = 0x030405060708090a, .bytes = 0 };
+	struct packet_header header = { .device = 0x0102,
+					.flags = 3,
+					.index = 0x030405060708090a,
+					.bytes = 0,
+					.ready_ns = 0x1112131415161718,
+					.read_us = 0x21222324,
+					.wait_us = 0x31323334 };
 	uint8_t bytes[PACKET_HEADER_BYTES];
 	uint32_t crc;
 
 	memset(header.session, 0xcc, sizeof(header.session));
-	crc = packet_encode(bytes, &header, NULL);
+	crc = packet_encode(bytes, &header, 0);
 	cr_assert_arr_eq(
 		bytes, "VfMg\x00\x01\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x00\x00\x00\x03\x00\x00\x00\x00\xcc", 25);
 	cr_assert_eq(bytes[39], 0xcc);
-	for (unsigned at = 40; at < 60; at++)
-		cr_assert_eq(bytes[at], 0);
+	cr_assert_arr_eq(bytes + 40, "\x11\x12\x13\x14\x15\x16\x17\x18\x21\x22\x23\x24\x31\x32\x33\x34\0\0\0", 20);
 	cr_assert_eq(get_be32(bytes + 60), crc);
 	memset(bytes + 60, 0, 4);
 	cr_assert_eq(crc32c(0, bytes, sizeof(bytes)), crc);
 }
 
-Test(packet, its_crc_goes_on_over_the_payload)
+Test(packet, its_crc_goes_over_the_payload_and_then_the_header)
 {
 	const struct packet_header header = { .bytes = 5 };
 	uint8_t bytes[PACKET_HEADER_BYTES];
-	uint32_t alone = packet_encode(bytes, &header, NULL);
+	uint32_t crc = packet_encode(bytes, &header, packet_sum("state", 5));
 
-	cr_assert_eq(packet_encode(bytes, &header, "state"), crc32c(alone, "state", 5));
+	memset(bytes + 60, 0, 4);
+	cr_assert_eq(crc, crc32c(crc32c(0, "state", 5), bytes, sizeof(bytes)));
 }
 
 Test(packet, a_crc_in_the_header_to_encode_is_ignored)
 {
 	struct packet_header header = { .bytes = 1 };
 	uint8_t bytes[PACKET_HEADER_BYTES];
-	uint32_t crc = packet_encode(bytes, &header, "x");
+	uint32_t crc = packet_encode(bytes, &header, packet_sum("x", 1));
 
 	header.crc = 0xffffffff;
-	cr_assert_eq(packet_encode(bytes, &header, "x"), crc);
+	cr_assert_eq(packet_encode(bytes, &header, packet_sum("x", 1)), crc);
 }
 
 Test(packet, refuses_each_wrong_byte_of_the_magic)
@@ -148,7 +160,7 @@ Test(packet, refuses_every_flag_that_it_does_not_know)
 
 Test(packet, refuses_a_bit_in_any_reserved_byte)
 {
-	for (unsigned at = 40; at < 60; at++)
+	for (unsigned at = 56; at < 60; at++)
 		assert_refused_with(at, 0x01, "packet-reserved");
 }
 
@@ -170,7 +182,7 @@ Test(packet, any_flipped_bit_is_refused_or_fails_the_crc)
 	uint8_t bytes[PACKET_HEADER_BYTES], payload[40];
 
 	random_fill(&random, payload, sizeof(payload));
-	packet_encode(bytes, &header, payload);
+	packet_encode(bytes, &header, packet_sum(payload, header.bytes));
 	for (unsigned bit = 0; bit < PACKET_HEADER_BYTES * 8; bit++) {
 		struct packet_header back;
 		const char *why;
@@ -196,7 +208,7 @@ Test(packet, without_integrity_the_payload_is_not_looked_at)
 	struct packet_header header = { .device = 3, .index = 9, .bytes = 1 << 20 };
 	uint8_t bytes[PACKET_HEADER_BYTES];
 
-	header.crc = packet_encode(bytes, &header, NULL);
+	header.crc = packet_encode(bytes, &header, 0);
 	cr_assert_eq(packet_verify(&header, NULL), 0);
 	header.index++;
 	cr_assert_eq(packet_verify(&header, NULL), -EBADMSG);

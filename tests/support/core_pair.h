@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Two cores under their witnesses' eyes, joined by a queue each way: letters, device calls, and who runs as the guests see it. */
+#ifndef SUPPORT_CORE_PAIR_H
+#define SUPPORT_CORE_PAIR_H
+
+#include <criterion/criterion.h>
+
+#include "support/core_witness.h"
+#include "support/random.h"
+
+enum { QUEUE_MAX = 512, DEVICES_MAX = 2, SOURCE = 0, DESTINATION = 1 };
+
+struct letter {
+	enum message_type type;
+	unsigned device;
+	struct stream_counts counts;
+	struct vfiomig_error error;
+};
+
+struct side {
+	struct core core;
+	struct witness witness;
+	struct letter inbox[QUEUE_MAX];
+	unsigned head, tail;
+	bool cut;			/* its connection ends once what is in the inbox is read */
+	bool offered;			/* destination: the devices are known */
+	uint8_t will_fail[DEVICES_MAX]; /* the request under way fails */
+	uint8_t running[DEVICES_MAX];	/* as seen by the guest */
+};
+
+/* What may happen in a run, and how often: one in so many steps, 0 for never. */
+struct weather {
+	unsigned device_fails, lane_breaks, cancel, cut, nap;
+};
+
+struct pair {
+	struct side side[2];
+	struct random random;
+	struct weather weather;
+	unsigned devices;
+	uint64_t now;
+	unsigned token; /* 1: posted, 2: there */
+	bool cut_done;
+	const char *broken;
+};
+
+static inline struct side *peer_of(struct pair *pair, const struct side *side)
+{
+	return &pair->side[side == &pair->side[SOURCE] ? DESTINATION : SOURCE];
+}
+
+static inline bool one_in(struct pair *pair, unsigned many)
+{
+	return many && random_below(&pair->random, many) == 0;
+}
+
+static inline void send_letter(struct pair *pair, struct side *from, const struct core_action *action)
+{
+	struct side *to = peer_of(pair, from);
+	struct letter *letter = &to->inbox[to->tail];
+
+	if (from->cut || to->cut)
+		return; /* lost with the connection */
+	cr_assert_lt(to->tail, QUEUE_MAX);
+	*letter = (struct letter){ .type = action->message, .device = action->device, .error = from->core.outcome };
+	if (action->message == MESSAGE_ABORT && letter->error.code == VFIOMIG_OK)
+		letter->error.code = VFIOMIG_CANCELLED; /* it was no migration */
+	if (action->message == MESSAGE_STREAM_END)
+		letter->counts = from->core.device[action->device].counts;
+	to->tail++;
+}
+
+/*
+ * Whether the call will fail is decided as it starts. What will succeed counts as running from the start of the call, and
+ * what stops counts as running until its end: the pessimist's view on both sides.
+ */
+static inline void begin_request(struct pair *pair, struct side *side, const struct core_action *action)
+{
+	unsigned d = action->device;
+	bool fails = one_in(pair, pair->weather.device_fails);
+
+	side->will_fail[d] = fails;
+	if (!fails &&
+	    (action->request == REQUEST_RESUME || action->request == REQUEST_RUN_P2P || action->request == REQUEST_RUN))
+		side->running[d] = 1;
+}
+
+static inline void perform(struct pair *pair, struct side *side, const struct core_actions *actions)
+{
+	for (unsigned i = 0; i < actions->count; i++) {
+		const struct core_action *action = &actions->action[i];
+
+		if (action->kind == ACTION_SEND)
+			send_letter(pair, side, action);
+		else if (action->kind == ACTION_DEVICE)
+			begin_request(pair, side, action);
+		else if (action->kind == ACTION_TOKEN)
+			pair->token = 1;
+	}
+}
+
+static inline unsigned running(const struct pair *pair, const struct side *side)
+{
+	unsigned count = 0;
+
+	for (unsigned d = 0; d < pair->devices; d++)
+		count += side->running[d];
+	return count;
+}
+
+static inline void step(struct pair *pair, struct side *side, const struct core_event *event)
+{
+	struct core_actions actions;
+	const char *broken = witness_step(&side->witness, &side->core, event, pair->now, &actions);
+
+	perform(pair, side, &actions);
+	if (running(pair, &pair->side[SOURCE]) && running(pair, &pair->side[DESTINATION]))
+		broken = "both sides run";
+	if (broken && !pair->broken)
+		pair->broken = broken;
+}
+
+#endif
