@@ -13,10 +13,10 @@
 
 /*
  * How much is read into a slot. The last packet of a slow device must still be carried and loaded when it is full, and nothing of a
- * small state would travel before all of it is read: so packets are as long as a device fills in a few milliseconds, up to the
+ * small state would travel before all of it is read: so packets are as long as a device fills in 10 to 40 ms, up to the
  * slot. What is tiny stays whole: such devices may mishandle a split.
  */
-enum { FIRST_BYTES = 256 << 10, LEAST_BYTES = 64 << 10, QUICK_US = 2000, SLOW_US = 10000 };
+enum { FIRST_BYTES = 256 << 10, LEAST_BYTES = 64 << 10, QUICK_US = 10000, SLOW_US = 40000 };
 
 static size_t first_packet_bytes(const struct session_device *device, uint64_t left_bytes)
 {
