@@ -81,25 +81,32 @@ static struct vfiomig_estimate reckon(struct vfiomig_session *session)
 	return estimate;
 }
 
-/*
- * Is what all devices still have to give less than ever, within the last GAIN_MS? Initial bytes take as long as they take; what
- * gets dirty again must become less by a part that is worth it.
- */
-static bool gains(struct vfiomig_session *session, uint64_t left_bytes, bool initial, uint64_t now)
+/* Is what all devices still have to give less than ever, by a part that is worth it, within the last GAIN_MS? */
+static bool gains(struct vfiomig_session *session, uint64_t left_bytes, uint64_t now)
 {
-	uint64_t worth = initial ? 0 : session->least_bytes / 16;
-
-	if (!session->least_ns || left_bytes < session->least_bytes - worth) {
+	if (!session->least_ns || left_bytes < session->least_bytes - session->least_bytes / 16) {
 		session->least_bytes = left_bytes;
 		session->least_ns = now;
 	}
 	return now - session->least_ns < GAIN_MS * NS_PER_MS;
 }
 
+/*
+ * Initial bytes take as long as they take: how slowly they come is no reason to load them in the downtime. But a device that says
+ * that it has some, and does not give them, must not hold the others for ever.
+ */
+static bool initial_through(struct vfiomig_session *session, unsigned d, const struct session_precopy *view,
+			    uint64_t now)
+{
+	if (view->initial_read)
+		return session->record || credit_of(session, d) >= view->initial_packets;
+	return view->stuck_ns && now >= view->stuck_ns + GAIN_MS * NS_PER_MS;
+}
+
 /* Have all devices given what PRE_COPY can, and has the destination loaded their initial bytes? */
 static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 {
-	bool all_dry = true, initial_loaded = true;
+	bool all_dry = true;
 	uint64_t left_bytes = 0;
 
 	for (unsigned d = 0; d < session->devices; d++) {
@@ -108,14 +115,12 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		if (!session->core.device[d].precopy)
 			continue;
 		view = look(session, d);
-		if (view.initial_read && !session->record && credit_of(session, d) < view.initial_packets)
+		if (!initial_through(session, d, &view, now))
 			return false;
-		initial_loaded &= view.initial_read;
-		all_dry &= view.dry;
+		all_dry &= view.dry && view.initial_read;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
 	}
-	/* A device that says that it has initial bytes, and does not give them, must not hold the others for ever. */
-	return (all_dry && initial_loaded) || !gains(session, left_bytes, !initial_loaded, now);
+	return all_dry || !gains(session, left_bytes, now);
 }
 
 static bool precopies(const struct vfiomig_session *session)
