@@ -12,7 +12,7 @@
 
 enum {
 	GAIN_MS = 1000,	    /* PRE_COPY that has made no headway for so long will make none */
-	PATIENCE_MS = 5000, /* how long an estimate beyond the limit may take to come down */
+	PATIENCE_MS = 5000, /* how long an estimate beyond the limit may take to come down, and fresh rates to come */
 };
 
 /* A copy, so that the device's thread need not wait. */
@@ -103,7 +103,7 @@ static bool initial_through(struct vfiomig_session *session, unsigned d, const s
 	return view->stuck_ns && now >= view->stuck_ns + GAIN_MS * NS_PER_MS;
 }
 
-/* Have all devices given what PRE_COPY can, and has the destination loaded their initial bytes? */
+/* Has the destination loaded all initial bytes, and have the devices given what PRE_COPY can, or the caller said that it is enough? */
 static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 {
 	bool all_dry = true;
@@ -120,7 +120,7 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		all_dry &= view.dry && view.initial_read;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
 	}
-	return all_dry || !gains(session, left_bytes, now);
+	return session->options.flags & VFIOMIG_EXTERNAL_SWITCHOVER || all_dry || !gains(session, left_bytes, now);
 }
 
 static bool precopies(const struct vfiomig_session *session)
@@ -131,7 +131,10 @@ static bool precopies(const struct vfiomig_session *session)
 	return false;
 }
 
-/* The estimate is judged by what the destination says of all that PRE_COPY gave, not of the part that it had seen before. */
+/*
+ * The estimate is judged by what the destination says of all that PRE_COPY gave, not of the part that it had seen before; but one
+ * that only beats its heart, and answers nothing, must not hold the session.
+ */
 static bool rates_are_fresh(struct vfiomig_session *session, uint64_t now)
 {
 	if (session->record || !precopies(session))
@@ -140,7 +143,8 @@ static bool rates_are_fresh(struct vfiomig_session *session, uint64_t now)
 		session->complete_ns = now;
 		session_measure(session);
 	}
-	return session->measured.sent_ns >= session->complete_ns;
+	return session->measured.sent_ns >= session->complete_ns ||
+	       now - session->complete_ns > PATIENCE_MS * NS_PER_MS;
 }
 
 static void refuse_switchover(struct vfiomig_session *session, const struct vfiomig_estimate *estimate)
@@ -167,9 +171,9 @@ void session_judge_switchover(struct vfiomig_session *session)
 		return;
 	session_measure_again(session);
 	estimate = reckon(session);
-	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
-		return;
 	if (options->flags & VFIOMIG_EXTERNAL_SWITCHOVER && !atomic_load(&session->switchover_asked))
+		return;
+	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
 		return;
 	if (!session->due_since_ns)
 		session->due_since_ns = now;
