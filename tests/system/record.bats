@@ -47,6 +47,28 @@ record()
 	codes 0 0
 }
 
+@test "two devices are not recorded into the same file" {
+	record --device sim:bytes=1M,seed=1,name=1 --device sim:bytes=2M,seed=2
+	[[ $send_code == 2 ]]
+	grep -q 'both be recorded into nic.tape.1' send.err
+	json send '.result.source_state == "running"'
+	[[ ! -e nic.tape.1 ]]
+}
+
+@test "a pipe that nobody reads is refused, and one that is not read on does not hold against a signal" {
+	mkfifo pipe
+	refused 3 send --to file:pipe --device sim:bytes=3M,seed=4
+	said refused 'pipe cannot be written'
+	exec 9<>pipe
+	start send send --to file:pipe --device sim:bytes=3M,seed=4 --json --verbose
+	until_true grep -q 'phase STREAM' send.err
+	kill -TERM "$pid_send"
+	ended send
+	exec 9<&-
+	[[ $send_code == 9 ]]
+	json send '.result.source_state == "running" and .devices[0].state == "RUNNING"'
+}
+
 @test "a truncated or altered recording is refused with its offset" {
 	record --device sim:bytes=3M,seed=4
 	head -c 1000000 nic.tape >cut.tape
