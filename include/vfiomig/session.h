@@ -38,8 +38,9 @@ enum {
 	VFIOMIG_NO_PLATFORM = 1,     /* there is no VMM: iterables are done and the platform is ready from the start */
 	VFIOMIG_EXTERNAL_COMMIT = 2, /* reserved: refused with -ENOTSUP in this version */
 	VFIOMIG_SERIAL_STATES =
-		4,	   /* one device after another, as a measure of what parallel states gain; each side its own */
-	VFIOMIG_PROBE = 8, /* source: end before anything is stopped, with an estimate; both sides end without error */
+		4, /* one device after another, as a measure of what parallel states gain; each side its own */
+	VFIOMIG_PROBE =
+		8, /* source: end before anything is stopped, with an estimate; its peer is CANCELLED, "probe" */
 	VFIOMIG_EXTERNAL_SWITCHOVER = 16, /* source: PRE_COPY goes on until vfiomig_session_switchover */
 };
 
@@ -90,7 +91,7 @@ struct vfiomig_stats {
 	size_t size; /* sizeof(struct vfiomig_stats) of the caller; set it before the call */
 	unsigned devices, lanes;
 	char phase[16];		    /* "AGREE", ... */
-	const char *transport;	    /* "rdma", "tcp" or "" while not decided; static */
+	const char *transport;	    /* "rdma", "tcp", "file" of a recording, or "" while not decided; static */
 	char transport_reason[160]; /* why that one was taken */
 	const char *loader;	    /* destination: "uring" or "write", "" otherwise; static */
 	const char *integrity;	    /* "crc32c" or "none" */

@@ -99,6 +99,7 @@ struct session_device {
 	bool account_stopped;			      /* it is the account of STOP_COPY */
 	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
 	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
+	atomic_ullong recorded_packets;		      /* source that records; its bytes are in loaded_bytes */
 	struct telemetry_spans spans;		      /* source: what the destination said */
 	struct loader *loader;			      /* destination: open between RESUMING and its end */
 	size_t blob_bytes;			      /* of the config state that was kept aside */

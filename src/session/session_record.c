@@ -85,9 +85,11 @@ int session_record_put(struct session_device *device, const struct packet_header
 	struct recording_packet packet = { .index = header->index, .flags = header->flags, .bytes = header->bytes };
 	int rc = recorder_put(device->session->record->recorder[device->number], &packet, payload, err);
 
-	if (!rc)
-		atomic_store_explicit(&device->loaded_bytes, device->counts.bytes, memory_order_relaxed);
-	return rc;
+	if (rc)
+		return rc;
+	atomic_store_explicit(&device->recorded_packets, device->counts.packets, memory_order_relaxed);
+	atomic_store_explicit(&device->loaded_bytes, device->counts.bytes, memory_order_relaxed);
+	return 0;
 }
 
 static void say(struct vfiomig_session *session, enum message_type message)

@@ -15,7 +15,7 @@ record()
 	[[ $send_code == 0 ]]
 	json send '.result.source_state == "running" and .result.destination_state == "recorded"'
 	json send '.devices[0].state == "RUNNING" and .bytes == 3 * 1048576 + 264 and .insecure == false'
-	json send '.estimate == null'
+	json send '.estimate == null and .devices[0].packets >= 4'
 	(($(stat -c %s nic.tape) >= 3 * 1048576 + 264))
 	"$PROGRAM" send --to file:nic.tape --device sim:bytes=3M,seed=4 >people.out 2>people.err
 	grep -q '^recorded 1 device: 3.00 MiB$' people.out
