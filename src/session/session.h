@@ -65,7 +65,6 @@ struct session_arrival {
 struct session_precopy {
 	struct vfiomig_pending pending; /* as it last said */
 	uint64_t arc_ns;		/* RUNNING to PRE_COPY took */
-	uint64_t begin_ns;		/* when it was there */
 	uint64_t bytes, read_ns;	/* read, and how long that took */
 	bool dry;			/* at the last read it had nothing more */
 	bool asked;			/* it has said what it still has, once at least */

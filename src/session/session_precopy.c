@@ -101,8 +101,7 @@ static int begin(struct session_device *device, struct vfiomig_error *err)
 	session_begin_reading(device);
 	device->precopy_done = true;
 	pthread_mutex_lock(&device->session->snapshot_lock);
-	device->precopy.begin_ns = clock_now_ns();
-	device->precopy.arc_ns = device->precopy.begin_ns - began_ns;
+	device->precopy.arc_ns = clock_now_ns() - began_ns;
 	pthread_mutex_unlock(&device->session->snapshot_lock);
 	return 0;
 }

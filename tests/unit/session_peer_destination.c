@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "device/device.h"
 #include "support/random.h"
 #include "unit/session_peer_rig.h"
 #include "wire/hello.h"
@@ -60,6 +61,7 @@ static void say(uint16_t type, const void *body, size_t bytes)
 }
 
 static const char *spec = "sim:bytes=1K";
+static int (*pending)(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err); /* instead of its own */
 
 static void start(unsigned flags)
 {
@@ -77,6 +79,13 @@ static void start(unsigned flags)
 	options.peer = where;
 	cr_assert_eq(vfiomig_session_create(&session, VFIOMIG_SOURCE, &options, &err), 0, "%s", err.text);
 	cr_assert_eq(vfiomig_device_open(&device, spec, &err), 0, "%s", err.text);
+	if (pending) {
+		static struct vfiomig_device_ops ops;
+
+		ops = *device->ops;
+		ops.pending = pending;
+		device->ops = &ops;
+	}
 	cr_assert_eq(vfiomig_session_add_device(session, device, &err), 0, "%s", err.text);
 	cr_assert_eq(vfiomig_session_start(session, &err), 0, "%s", err.text);
 	control_fd = take_connection(false);
@@ -305,6 +314,28 @@ Test(session_peer_destination, whose_answers_are_all_of_yesterday_does_not_hold_
 	for (peer_receive(control_fd, &message); message.type == MESSAGE_MEASURE; peer_receive(control_fd, &message))
 		answer_as(&message, 1);
 	cr_assert_eq(message.type, MESSAGE_SWITCHOVER);
+	vfiomig_session_cancel(session);
+	peer_await_end(control_fd);
+	cr_assert_eq(result_of().error.code, VFIOMIG_CANCELLED);
+	close_all();
+}
+
+/* Initial bytes that never come, beside dirty ones without end. */
+static int promise(void *dev, struct vfiomig_pending *out, struct vfiomig_error *err)
+{
+	(void)dev;
+	(void)err;
+	*out = (struct vfiomig_pending){ .precopy_known = true, .initial_bytes = 100, .dirty_bytes = UINT64_MAX };
+	return 0;
+}
+
+Test(session_peer_destination, is_told_to_go_on_though_a_device_does_not_give_what_it_promises)
+{
+	spec = "sim:bytes=1K,precopy=enomsg,precopy-bytes=0";
+	pending = promise;
+	to_lanes(0);
+	say(MESSAGE_LANES_READY, NULL, 0);
+	await(MESSAGE_SWITCHOVER);
 	vfiomig_session_cancel(session);
 	peer_await_end(control_fd);
 	cr_assert_eq(result_of().error.code, VFIOMIG_CANCELLED);
