@@ -40,7 +40,7 @@ enum {
 	VFIOMIG_SERIAL_STATES =
 		4, /* one device after another, as a measure of what parallel states gain; each side its own */
 	VFIOMIG_PROBE =
-		8, /* source: end before anything is stopped, with an estimate; its peer is CANCELLED, "probe" */
+		8, /* source: end before anything is stopped, with an estimate and no error; the peer's ends with VFIOMIG_CANCELLED, named "probe" */
 	VFIOMIG_EXTERNAL_SWITCHOVER = 16, /* source: PRE_COPY goes on until vfiomig_session_switchover */
 };
 

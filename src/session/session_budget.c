@@ -35,6 +35,12 @@ void session_spans_of(struct session_device *device, struct telemetry_spans *spa
 			(struct telemetry_span){ account->begin_ns, device->stream_end_ns, account->load_ns };
 }
 
+/* A session that failed before its stream was out counts none of it. */
+static uint64_t stop_copy_bytes(const struct core_device *device)
+{
+	return device->counted ? device->counts.bytes - device->precopied.bytes : 0;
+}
+
 static void note_source(struct vfiomig_session *session, struct budget_facts *facts)
 {
 	const struct core *core = &session->core;
@@ -55,8 +61,7 @@ static void note_source(struct vfiomig_session *session, struct budget_facts *fa
 							   .first_packet_ns = device->first_packet_ns,
 							   .precopy_bytes = core->device[d].precopied.bytes,
 							   .precopy_ns = precopy->end_ns - precopy->begin_ns,
-							   .stop_copy_bytes = core->device[d].counts.bytes -
-									      core->device[d].precopied.bytes };
+							   .stop_copy_bytes = stop_copy_bytes(&core->device[d]) };
 		facts->destination[d] = device->spans;
 	}
 }

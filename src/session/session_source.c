@@ -12,19 +12,32 @@
 #include "session/session.h"
 
 /*
- * A state that fits a slot or two would be read whole before its first byte travels: it goes in a few smaller packets, so that
- * wire and load begin meanwhile. What is tiny stays whole: such devices may mishandle a split.
+ * How much is read into a slot. The last packet of a slow device must still be carried and loaded when it is full, and nothing of a
+ * small state would travel before all of it is read: so packets are as long as a device fills in a few milliseconds, up to the
+ * slot. What is tiny stays whole: such devices may mishandle a split.
  */
-enum { PIECES = 4, WHOLE_BYTES_MAX = 65536 };
+enum { FIRST_BYTES = 256 << 10, LEAST_BYTES = 64 << 10, QUICK_US = 2000, SLOW_US = 10000 };
 
-static size_t packet_bytes(const struct session_device *device, uint64_t left_bytes)
+static size_t first_packet_bytes(const struct session_device *device, uint64_t left_bytes)
 {
 	size_t slot_bytes = device->session->plan.slot_bytes;
-	uint64_t piece = (left_bytes / PIECES + WHOLE_BYTES_MAX - 1) / WHOLE_BYTES_MAX * WHOLE_BYTES_MAX;
 
-	if (left_bytes <= WHOLE_BYTES_MAX || piece > slot_bytes)
-		return slot_bytes;
-	return piece;
+	return slot_bytes <= FIRST_BYTES || (left_bytes > 0 && left_bytes <= LEAST_BYTES) ? slot_bytes : FIRST_BYTES;
+}
+
+/* The last one took @read_us to fill. */
+static size_t next_packet_bytes(const struct session_device *device, uint64_t read_us)
+{
+	size_t bytes = device->packet_bytes, slot_bytes = device->session->plan.slot_bytes;
+
+	/* Never so long that the state was read in less than four of them. */
+	if (read_us < QUICK_US && device->reader.at < 4 * bytes)
+		return bytes;
+	if (read_us < QUICK_US)
+		return bytes * 2 < slot_bytes ? bytes * 2 : slot_bytes;
+	if (read_us > SLOW_US && bytes / 2 >= LEAST_BYTES)
+		return bytes / 2;
+	return bytes;
 }
 
 /* A slot to fill, waiting for one if need be. */
@@ -130,6 +143,8 @@ int session_read_packet(struct session_device *device, uint32_t flags, enum read
 		return read_error(device, flags, rc, err);
 	if (*stop == READER_NOTHING && flags & PACKET_STOP_COPY)
 		return read_error(device, flags, -ENOMSG, err); /* legal in PRE_COPY only */
+	if (*stop == READER_FULL)
+		device->packet_bytes = next_packet_bytes(device, (clock_now_ns() - began_ns) / NS_PER_US);
 	return got > 0 ? send_packet(device, slot, index, (uint32_t)got, flags, began_ns, err) : 0;
 }
 
@@ -162,7 +177,7 @@ void session_begin_reading(struct session_device *device)
 	device->reader = (struct reader){ .fd = ops->data_fd(device->device->impl),
 					  .cancel_fd = device->session->stop_fd,
 					  .explain = { ops->explain, device->device->impl } };
-	device->packet_bytes = device->session->plan.slot_bytes;
+	device->packet_bytes = first_packet_bytes(device, 0);
 }
 
 /* By the device's own estimate, which decides nothing but the size of packets. */
@@ -185,7 +200,7 @@ int session_read_stream(struct session_device *device, struct vfiomig_error *err
 	/* After PRE_COPY the same data_fd goes on, and with it the numbering. */
 	if (!device->precopy_done)
 		session_begin_reading(device);
-	device->packet_bytes = packet_bytes(device, left_bytes(device));
+	device->packet_bytes = first_packet_bytes(device, left_bytes(device));
 	PROBE1(vfio_save_complete_precopy_start, session_device_label(device));
 	while (!rc && stop == READER_FULL)
 		rc = session_read_packet(device, PACKET_STOP_COPY, &stop, err);

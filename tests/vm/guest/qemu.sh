@@ -23,7 +23,7 @@ qemu_start()
 	local side=$1 multifd=off device words
 	[ "$2" = 0 ] || multifd=on
 	shift 2
-	words=(chroot $peer_root qemu-system-x86_64 -M q35,accel=tcg -nodefaults -display none -m 4 -bios /tmp/halt.bin
+	words=(chroot "$peer_root" qemu-system-x86_64 -M q35,accel=tcg -nodefaults -display none -m 4 -bios /tmp/halt.bin
 		-qmp "unix:/tmp/$side.qmp,server=on,wait=off")
 	if [ "$side" = source ]; then words+=(-S); else words+=(-incoming defer); fi
 	for device in "$@"; do
@@ -32,7 +32,7 @@ qemu_start()
 	rm -f "/tmp/$side.qmp"
 	"${words[@]}" >"$side.log" 2>&1 &
 	qemu_pid=$!
-	program_pids+=($qemu_pid)
+	program_pids+=("$qemu_pid")
 }
 
 # qemu_transfer CHANNELS: 0 is without multifd. What it measured is then in measured.json, qemu_migrate's exit code in qemu_code.
