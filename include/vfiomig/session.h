@@ -91,7 +91,7 @@ struct vfiomig_stats {
 	size_t size; /* sizeof(struct vfiomig_stats) of the caller; set it before the call */
 	unsigned devices, lanes;
 	char phase[16];		    /* "AGREE", ... */
-	const char *transport;	    /* "rdma", "tcp" or "" while not decided; static */
+	const char *transport;	    /* "rdma", "tcp", "file" of a recording, or "" while not decided; static */
 	char transport_reason[160]; /* why that one was taken */
 	const char *loader;	    /* destination: "uring" or "write", "" otherwise; static */
 	const char *integrity;	    /* "crc32c" or "none" */

@@ -142,9 +142,11 @@ static bool all_ended(const struct watch *watch)
 
 static void cancel_all(const struct watch *watch)
 {
-	for (unsigned i = 0; i < watch->count; i++)
+	for (unsigned i = 0; i < watch->count; i++) {
+		watch->migrations[i]->cancelled = true;
 		if (!watch->ended[i])
 			vfiomig_session_cancel(watch->migrations[i]->session);
+	}
 }
 
 static void wait_once(struct watch *watch, int signals)
@@ -203,7 +205,8 @@ enum vfiomig_code migration_run(struct migration *migration, struct vfiomig_opti
 
 bool migration_was_probe(const struct migration *migration)
 {
-	return !strcmp(migration->result.error.name, "probe");
+	return migration->role == VFIOMIG_DESTINATION && !strcmp(migration->result.error.name, "probe") &&
+	       strcmp(migration->result.destination_state, "stuck");
 }
 
 bool migration_is_recording(const struct migration *migration)
@@ -246,7 +249,7 @@ void migration_explain(const struct migration *migration)
 	size_t length = strlen(text);
 	char states[80];
 
-	if (result->error.code == VFIOMIG_OK || migration_was_probe(migration))
+	if (result->error.code == VFIOMIG_OK)
 		return;
 	if (length && text[length - 1] == '.')
 		length--;

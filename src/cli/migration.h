@@ -29,6 +29,7 @@ struct migration {
 	bool insecure;	    /* nothing proves who the peer is, and what is sent leaves this machine */
 	bool show_progress; /* on a terminal; elsewhere said once a second, if verbose */
 	time_t told_at;	    /* when progress was last said where it cannot be shown */
+	bool cancelled;	    /* a signal came, perhaps too late to change the outcome */
 	bool holds;	    /* the devices stay open after the session */
 };
 
@@ -59,7 +60,7 @@ enum vfiomig_code migration_run(struct migration *migration, struct vfiomig_opti
 /* Say on stderr how it failed: one sentence. Nothing on success. */
 void migration_explain(const struct migration *migration);
 
-/* A probe that came to its end: nothing was stopped, and it was no migration. */
+/* Destination: it was a probe, which came to its end: nothing was stopped, and it was no migration. */
 bool migration_was_probe(const struct migration *migration);
 
 /* It goes into a file, so there are no lanes, no destination and no downtime. */

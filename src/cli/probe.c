@@ -54,13 +54,9 @@ static enum vfiomig_code judge(struct migration *migration)
 				      .name = "no-estimate",
 				      .text = "the probe ended without an estimate" };
 
-	if (migration->result.error.code != VFIOMIG_OK && !migration_was_probe(migration))
+	if (migration->result.error.code != VFIOMIG_OK)
 		return migration->result.error.code;
-	if (!migration->has_estimate)
-		return migration_refuse(migration, &none);
-	/* The same ending is the receiver's cancelled migration and our success. */
-	migration->result.error = (struct vfiomig_error){ 0 };
-	return VFIOMIG_OK;
+	return migration->has_estimate ? VFIOMIG_OK : migration_refuse(migration, &none);
 }
 
 int probe_main(int argc, char **argv)

@@ -157,7 +157,7 @@ static enum vfiomig_code finish(const struct recv_options *options, struct migra
 {
 	enum keep keep = keep_decide(options->then, &options->transfer);
 
-	*again = migration_was_probe(migration);
+	*again = migration_was_probe(migration) && !migration->cancelled;
 	if (*again) {
 		terminal_say("a sender asked what a migration would cost: nothing was stopped, and nothing was loaded");
 		return VFIOMIG_OK;
@@ -165,7 +165,7 @@ static enum vfiomig_code finish(const struct recv_options *options, struct migra
 	migration->holds = has_run(code) && keep == KEEP_HOLD;
 	report(options, migration);
 	/* A session that could not even begin would fail again, at once and for ever. */
-	*again = !options->once && !migration->holds && code != VFIOMIG_CANCELLED && migration->session;
+	*again = !options->once && !migration->holds && !migration->cancelled && migration->session;
 	if (migration->holds)
 		keep_hold(migration, signals);
 	if (has_run(code) && keep == KEEP_EXEC && keep_exec(options->command, signals))

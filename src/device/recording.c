@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 struct recorder {
 	char path[PATH_MAX];
 	char beside[PATH_MAX]; /* where it is written until it is complete, "" if at path itself, or no more */
-	int fd;		       /* owned */
+	int fd;		       /* owned; non-blocking */
+	int cancel_fd;	       /* the caller's; -1: none */
 	int failure;	       /* negative errno of the first call that failed */
 	struct recording_tally tally;
 };
@@ -31,14 +33,29 @@ struct recorder {
 static int failed(struct recorder *recorder, enum vfiomig_code code, int rc, struct vfiomig_error *err)
 {
 	recorder->failure = rc;
+	if (rc == -ECANCELED)
+		code = VFIOMIG_CANCELLED;
 	return error_set(err, code, -rc, "recording-write", "the recording %s cannot be written: %s", recorder->path,
 			 strerror(-rc));
 }
 
-/* All of @parts, which are used up. 0 or a negative errno. */
-static int write_all(int fd, struct iovec *parts, int count)
+/* Until there is room: whoever reads a pipe may take its time, and the devices stand still meanwhile. */
+static int await_room(const struct recorder *recorder)
 {
-	while (count) {
+	struct pollfd fds[2] = { { recorder->fd, POLLOUT, 0 }, { recorder->cancel_fd, POLLIN, 0 } };
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fds[1].revents ? -ECANCELED : 0;
+}
+
+/* All of @parts, which are used up. 0 or a negative errno. */
+static int write_all(const struct recorder *recorder, struct iovec *parts, int count)
+{
+	int rc = 0;
+
+	while (count && !rc) {
 		ssize_t put;
 
 		if (!parts->iov_len) {
@@ -46,9 +63,13 @@ static int write_all(int fd, struct iovec *parts, int count)
 			count--;
 			continue;
 		}
-		put = writev(fd, parts, count);
+		put = writev(recorder->fd, parts, count);
 		if (put < 0 && errno == EINTR)
 			continue;
+		if (put < 0 && errno == EAGAIN) {
+			rc = await_room(recorder);
+			continue;
+		}
 		if (put <= 0)
 			return put < 0 ? -errno : -EIO;
 		for (int i = 0; i < count && put; i++) {
@@ -59,16 +80,16 @@ static int write_all(int fd, struct iovec *parts, int count)
 			put -= (ssize_t)part;
 		}
 	}
-	return 0;
+	return rc;
 }
 
-/* A device or a pipe is written as it is; only a file can be replaced, and must not be half of one. */
+/* A device or a pipe is written as it is, if anybody reads it; only a file can be replaced, and must not be half of one. */
 static int open_file(struct recorder *recorder)
 {
 	struct stat is;
 
 	if (!stat(recorder->path, &is) && !S_ISREG(is.st_mode)) {
-		recorder->fd = open(recorder->path, O_WRONLY | O_CLOEXEC);
+		recorder->fd = open(recorder->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 		return recorder->fd < 0 ? -errno : 0;
 	}
 	if (snprintf(recorder->beside, sizeof(recorder->beside), "%s.part.XXXXXX", recorder->path) >=
@@ -90,7 +111,7 @@ static int write_header(struct recorder *recorder, const struct vfiomig_device_i
 
 	snprintf(header.name, sizeof(header.name), "%s", name);
 	recording_header_encode(bytes, &header);
-	return write_all(recorder->fd, &(struct iovec){ bytes, sizeof(bytes) }, 1);
+	return write_all(recorder, &(struct iovec){ bytes, sizeof(bytes) }, 1);
 }
 
 int recorder_open(struct recorder **out, const char *path, const struct vfiomig_device_info *info, const char *name,
@@ -106,7 +127,7 @@ int recorder_open(struct recorder **out, const char *path, const struct vfiomig_
 	recorder = calloc(1, sizeof(*recorder));
 	if (!recorder)
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a recording");
-	recorder->fd = -1;
+	recorder->fd = recorder->cancel_fd = -1;
 	memcpy(recorder->path, path, strlen(path));
 	recording_tally_init(&recorder->tally);
 	rc = open_file(recorder);
@@ -119,6 +140,11 @@ int recorder_open(struct recorder **out, const char *path, const struct vfiomig_
 	}
 	*out = recorder;
 	return 0;
+}
+
+void recorder_cancel_by(struct recorder *recorder, int cancel_fd)
+{
+	recorder->cancel_fd = cancel_fd;
 }
 
 int recorder_put(struct recorder *recorder, const struct recording_packet *packet, const void *payload,
@@ -137,7 +163,7 @@ int recorder_put(struct recorder *recorder, const struct recording_packet *packe
 		return error_set(err, VFIOMIG_DEVICE, EINVAL, "recording-order",
 				 "packet %" PRIu64 " cannot be recorded: %s", packet->index, objection);
 	recording_head_encode(head, packet, recording_crc(0, payload, packet->bytes));
-	rc = write_all(recorder->fd, parts, 2);
+	rc = write_all(recorder, parts, 2);
 	if (rc)
 		return failed(recorder, VFIOMIG_DEVICE, rc, err);
 	recording_tally_add(&recorder->tally, packet, at, head);
@@ -152,7 +178,7 @@ static int write_end(struct recorder *recorder)
 
 	recorder->tally.summary.file_bytes += parts[0].iov_len + sizeof(end);
 	recording_end_encode(end, &recorder->tally.summary);
-	return write_all(recorder->fd, parts, 2);
+	return write_all(recorder, parts, 2);
 }
 
 /* The name is on the disk when its folder is. */

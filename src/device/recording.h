@@ -32,6 +32,9 @@ struct recorder;
 int recorder_open(struct recorder **out, const char *path, const struct vfiomig_device_info *info, const char *name,
 		  struct vfiomig_error *err);
 
+/* From now on calls that wait for a pipe's reader return -ECANCELED once @cancel_fd (the caller's; -1: none) is readable. */
+void recorder_cancel_by(struct recorder *recorder, int cancel_fd);
+
 /* Append a packet. -EINVAL: its index is not the next one; errnos of write(2), -ENOSPC among them (VFIOMIG_DEVICE). */
 int recorder_put(struct recorder *recorder, const struct recording_packet *packet, const void *payload,
 		 struct vfiomig_error *err);

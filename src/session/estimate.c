@@ -16,7 +16,8 @@ enum { ASSUMED_MIB_PER_S = 100, ASSUMED_CONFIG_MS = 100, COMMIT_ROUND_TRIPS = 3 
 #define MIB (1024.0 * 1024)
 
 /* Whatever rates a peer may have claimed, sums of a few of these do not overflow. */
-#define FAR_NS 1e18
+#define FAR_NS	  1e18
+#define FAR_BYTES 1e18
 
 /* Everything is rounded here and in the same way, so that sums of terms stay in the order of the terms. */
 static uint64_t whole_us(double ns)
@@ -164,7 +165,8 @@ static double add_stream(const struct estimate_facts *facts, struct vfiomig_esti
 	all_ns = time_ns(all_bytes, wire);
 	for (unsigned i = 0; i < 2; i++)
 		known[i] = all_ns > known[i] ? all_ns : known[i];
-	estimate->stop_copy_bytes = (uint64_t)all_bytes;
+	estimate->stop_copy_bytes =
+		(uint64_t)(all_bytes < FAR_BYTES ? all_bytes : FAR_BYTES); /* devices may say anything */
 	estimate->assumed |= assumed;
 	if (assumed)
 		add_term(estimate, "stream", known,

@@ -65,9 +65,11 @@ struct session_arrival {
 struct session_precopy {
 	struct vfiomig_pending pending; /* as it last said */
 	uint64_t arc_ns;		/* RUNNING to PRE_COPY took */
-	uint64_t begin_ns;		/* when it was there */
 	uint64_t bytes, read_ns;	/* read, and how long that took */
 	bool dry;			/* at the last read it had nothing more */
+	bool asked;			/* it has said what it still has, once at least */
+	uint64_t initial_least;		/* of initial bytes: the least that it had left */
+	uint64_t stuck_ns;		/* since when those do not become less; 0: they did at the last look */
 	bool initial_read;		/* all of its initial bytes are in packets before initial_packets */
 	uint64_t initial_packets;
 };
@@ -96,6 +98,7 @@ struct session_device {
 	bool account_stopped;			      /* it is the account of STOP_COPY */
 	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
 	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
+	atomic_ullong recorded_packets;		      /* source that records; its bytes are in loaded_bytes */
 	struct telemetry_spans spans;		      /* source: what the destination said */
 	struct loader *loader;			      /* destination: open between RESUMING and its end */
 	size_t blob_bytes;			      /* of the config state that was kept aside */
@@ -159,7 +162,7 @@ struct vfiomig_session {
 	uint64_t measure_ns;		    /* when the last MEASURE went out */
 	unsigned spans_here;
 	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
-	uint64_t least_bytes, least_ns; /* the least that PRE_COPY had left, and since when */
+	uint64_t least_bytes, least_ns; /* the least that was left since initial bytes are through, and since when */
 	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
 	bool due_told;
 	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */

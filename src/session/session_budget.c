@@ -76,16 +76,17 @@ static void note_destination(struct vfiomig_session *session, struct budget_fact
 }
 
 /* From the numbers on the wire to those of _add_device. */
-static void renumber(struct vfiomig_session *session, struct vfiomig_budget *budget)
+static int renumber(struct vfiomig_session *session, struct vfiomig_budget *budget)
 {
 	struct vfiomig_budget *by_number = malloc(sizeof(*by_number));
 
 	if (!by_number)
-		return;
+		return -ENOMEM;
 	*by_number = *budget;
 	for (unsigned d = 0; d < budget->devices; d++)
 		budget->device[session_device_of(session, d) - session->device] = by_number->device[d];
 	free(by_number);
+	return 0;
 }
 
 int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget)
@@ -114,7 +115,5 @@ int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budge
 	}
 	budget_make(facts, budget);
 	free(facts);
-	if (!source)
-		renumber(session, budget);
-	return 0;
+	return source ? 0 : renumber(session, budget);
 }

@@ -123,7 +123,7 @@ static void stats_of_flow(struct vfiomig_session *session, struct vfiomig_stats 
 		struct session_device *device = session_device_of(session, d);
 		struct vfiomig_device_stats *out = &stats->device[device - session->device];
 
-		out->packets = flow->device[d].packets;
+		out->packets = session->record ? atomic_load(&device->recorded_packets) : flow->device[d].packets;
 		out->bytes = session->record ? atomic_load(&device->loaded_bytes) : flow->device[d].bytes;
 		stats->bytes += out->bytes;
 	}

@@ -48,6 +48,20 @@ static int keep_to_limit(struct session_device *device, uint64_t began_ns, struc
 	return rc;
 }
 
+/* Do its initial bytes become less? Only looks count: the first may be long in coming, and so may the next of a slow device. */
+static void note_initial(struct session_precopy *view)
+{
+	uint64_t left = view->pending.initial_bytes;
+
+	if (!view->asked || view->pending.initial_again || left < view->initial_least) {
+		view->initial_least = left;
+		view->stuck_ns = 0;
+	} else if (!view->stuck_ns) {
+		view->stuck_ns = clock_now_ns();
+	}
+	view->asked = true;
+}
+
 /* Ask the device what it still has, and note how far it is. @dry: the last read ended with "nothing now". */
 static int note(struct session_device *device, uint64_t read_ns, bool dry, struct vfiomig_error *err)
 {
@@ -69,6 +83,7 @@ static int note(struct session_device *device, uint64_t read_ns, bool dry, struc
 		view->initial_packets = device->counts.packets;
 	}
 	view->pending = pending;
+	note_initial(view);
 	view->bytes = device->counts.bytes;
 	view->read_ns += read_ns;
 	view->dry = dry;
@@ -86,8 +101,7 @@ static int begin(struct session_device *device, struct vfiomig_error *err)
 	session_begin_reading(device);
 	device->precopy_done = true;
 	pthread_mutex_lock(&device->session->snapshot_lock);
-	device->precopy.begin_ns = clock_now_ns();
-	device->precopy.arc_ns = device->precopy.begin_ns - began_ns;
+	device->precopy.arc_ns = clock_now_ns() - began_ns;
 	pthread_mutex_unlock(&device->session->snapshot_lock);
 	return 0;
 }

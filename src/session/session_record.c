@@ -12,7 +12,7 @@
 #include "device/recording.h"
 #include "session/session.h"
 
-enum { RECORD_SLOTS = VFIOMIG_SLOTS_MIN, PATH_BYTES_MAX = 4096 };
+enum { RECORD_SLOTS = VFIOMIG_SLOTS_MIN, PATH_BYTES_MAX = 4096, RECORD_PATH_BYTES = PATH_BYTES_MAX + 64 };
 
 struct session_record {
 	char path[PATH_BYTES_MAX];
@@ -46,16 +46,35 @@ int session_record_init(struct vfiomig_session *session, const char *path, struc
 	return 0;
 }
 
+/* A device's name may be another one's number. */
+static int refuse_same_path(const struct vfiomig_session *session, unsigned d, const char *path,
+			    struct vfiomig_error *err)
+{
+	char other[RECORD_PATH_BYTES];
+
+	for (unsigned i = 0; i < d; i++) {
+		path_of(session, i, other, sizeof(other));
+		if (strcmp(other, path) == 0)
+			return error_set(err, VFIOMIG_USAGE, EINVAL, "same-name",
+					 "devices %u and %u would both be recorded into %.300s", i, d, path);
+	}
+	return 0;
+}
+
 int session_record_open(struct vfiomig_session *session, struct vfiomig_error *err)
 {
-	char path[PATH_BYTES_MAX + 64];
+	struct recorder **recorder = session->record->recorder;
+	char path[RECORD_PATH_BYTES];
 	int rc = 0;
 
 	for (unsigned d = 0; d < session->devices && !rc; d++) {
 		const struct vfiomig_device *device = session->device[d].device;
 
 		path_of(session, d, path, sizeof(path));
-		rc = recorder_open(&session->record->recorder[d], path, &device->info, device->name, err);
+		rc = refuse_same_path(session, d, path, err);
+		rc = rc ? rc : recorder_open(&recorder[d], path, &device->info, device->name, err);
+		if (!rc)
+			recorder_cancel_by(recorder[d], session->stop_fd);
 	}
 	return rc;
 }
@@ -66,9 +85,11 @@ int session_record_put(struct session_device *device, const struct packet_header
 	struct recording_packet packet = { .index = header->index, .flags = header->flags, .bytes = header->bytes };
 	int rc = recorder_put(device->session->record->recorder[device->number], &packet, payload, err);
 
-	if (!rc)
-		atomic_store_explicit(&device->loaded_bytes, device->counts.bytes, memory_order_relaxed);
-	return rc;
+	if (rc)
+		return rc;
+	atomic_store_explicit(&device->recorded_packets, device->counts.packets, memory_order_relaxed);
+	atomic_store_explicit(&device->loaded_bytes, device->counts.bytes, memory_order_relaxed);
+	return 0;
 }
 
 static void say(struct vfiomig_session *session, enum message_type message)
@@ -96,11 +117,14 @@ static void finish(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
 
-	for (unsigned d = 0; d < session->devices; d++)
+	for (unsigned d = 0; d < session->devices; d++) {
+		/* This is the control thread: it would not come to stop itself. */
+		recorder_cancel_by(session->record->recorder[d], session->cancel_fd);
 		if (recorder_finish(session->record->recorder[d], &err)) {
 			session_post_failure(session, &err);
 			return;
 		}
+	}
 	say(session, MESSAGE_PREPARED);
 }
 

@@ -12,7 +12,7 @@
 
 enum {
 	GAIN_MS = 1000,	    /* PRE_COPY that has made no headway for so long will make none */
-	PATIENCE_MS = 5000, /* how long an estimate beyond the limit may take to come down */
+	PATIENCE_MS = 5000, /* how long an estimate beyond the limit may take to come down, and fresh rates to come */
 };
 
 /* A copy, so that the device's thread need not wait. */
@@ -81,25 +81,32 @@ static struct vfiomig_estimate reckon(struct vfiomig_session *session)
 	return estimate;
 }
 
-/*
- * Is what all devices still have to give less than ever, within the last GAIN_MS? Initial bytes take as long as they take; what
- * gets dirty again must become less by a part that is worth it.
- */
-static bool gains(struct vfiomig_session *session, uint64_t left_bytes, bool initial, uint64_t now)
+/* Is what all devices still have to give less than ever, by a part that is worth it, within the last GAIN_MS? */
+static bool gains(struct vfiomig_session *session, uint64_t left_bytes, uint64_t now)
 {
-	uint64_t worth = initial ? 0 : session->least_bytes / 16;
-
-	if (!session->least_ns || left_bytes < session->least_bytes - worth) {
+	if (!session->least_ns || left_bytes < session->least_bytes - session->least_bytes / 16) {
 		session->least_bytes = left_bytes;
 		session->least_ns = now;
 	}
 	return now - session->least_ns < GAIN_MS * NS_PER_MS;
 }
 
-/* Have all devices given what PRE_COPY can, and has the destination loaded their initial bytes? */
+/*
+ * Initial bytes take as long as they take: how slowly they come is no reason to load them in the downtime. But a device that says
+ * that it has some, and does not give them, must not hold the others for ever.
+ */
+static bool initial_through(struct vfiomig_session *session, unsigned d, const struct session_precopy *view,
+			    uint64_t now)
+{
+	if (view->initial_read)
+		return session->record || credit_of(session, d) >= view->initial_packets;
+	return view->stuck_ns && now >= view->stuck_ns + GAIN_MS * NS_PER_MS;
+}
+
+/* Has the destination loaded all initial bytes, and have the devices given what PRE_COPY can, or the caller said that it is enough? */
 static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 {
-	bool all_dry = true, initial_loaded = true;
+	bool all_dry = true;
 	uint64_t left_bytes = 0;
 
 	for (unsigned d = 0; d < session->devices; d++) {
@@ -108,14 +115,12 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		if (!session->core.device[d].precopy)
 			continue;
 		view = look(session, d);
-		if (view.initial_read && !session->record && credit_of(session, d) < view.initial_packets)
+		if (!initial_through(session, d, &view, now))
 			return false;
-		initial_loaded &= view.initial_read;
-		all_dry &= view.dry;
+		all_dry &= view.dry && view.initial_read;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
 	}
-	/* A device that says that it has initial bytes, and does not give them, must not hold the others for ever. */
-	return (all_dry && initial_loaded) || !gains(session, left_bytes, !initial_loaded, now);
+	return session->options.flags & VFIOMIG_EXTERNAL_SWITCHOVER || all_dry || !gains(session, left_bytes, now);
 }
 
 static bool precopies(const struct vfiomig_session *session)
@@ -126,7 +131,10 @@ static bool precopies(const struct vfiomig_session *session)
 	return false;
 }
 
-/* The estimate is judged by what the destination says of all that PRE_COPY gave, not of the part that it had seen before. */
+/*
+ * The estimate is judged by what the destination says of all that PRE_COPY gave, not of the part that it had seen before; but one
+ * that only beats its heart, and answers nothing, must not hold the session.
+ */
 static bool rates_are_fresh(struct vfiomig_session *session, uint64_t now)
 {
 	if (session->record || !precopies(session))
@@ -135,7 +143,8 @@ static bool rates_are_fresh(struct vfiomig_session *session, uint64_t now)
 		session->complete_ns = now;
 		session_measure(session);
 	}
-	return session->measured.sent_ns >= session->complete_ns;
+	return session->measured.sent_ns >= session->complete_ns ||
+	       now - session->complete_ns > PATIENCE_MS * NS_PER_MS;
 }
 
 static void refuse_switchover(struct vfiomig_session *session, const struct vfiomig_estimate *estimate)
@@ -162,9 +171,9 @@ void session_judge_switchover(struct vfiomig_session *session)
 		return;
 	session_measure_again(session);
 	estimate = reckon(session);
-	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
-		return;
 	if (options->flags & VFIOMIG_EXTERNAL_SWITCHOVER && !atomic_load(&session->switchover_asked))
+		return;
+	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
 		return;
 	if (!session->due_since_ns)
 		session->due_since_ns = now;

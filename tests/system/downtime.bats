@@ -64,6 +64,13 @@ page()
 	json send '.budget.devices[0].precopy_bytes == 0 and .budget.devices[0].stop_copy_bytes == .bytes'
 }
 
+@test "initial bytes are read before the stop, however slowly they come" {
+	# More than a second for the first slot, and for every other one.
+	migrate sim:bytes=3M,precopy=enomsg,precopy-bytes=2M,read-rate=700K -- -- --precopy on
+	codes 0 0
+	json send '.budget.devices[0].precopy_bytes == 2 * 1048576'
+}
+
 @test "pre-copy takes no more bandwidth than it may" {
 	migrate sim:bytes=6M,precopy=enomsg,precopy-bytes=4M -- -- --max-bandwidth 4M
 	codes 0 0

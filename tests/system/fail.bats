@@ -91,6 +91,21 @@ begin_slow()
 	rolled_back
 }
 
+heard_twice() { (($(grep -c 'listening on' recv.err) == 2)); }
+
+@test "a sender's cancel does not end a receiver that serves one after another" {
+	recv --device sim:bytes=64M --verbose
+	send_start --device "$slow" --slot-bytes 64K --verbose
+	until_true flows
+	kill -INT "$pid_send"
+	ended send
+	[[ $send_code == 9 ]]
+	until_true heard_twice
+	send --device sim:bytes=64M
+	[[ $send_code == 0 ]]
+	alive recv
+}
+
 @test "the destination is cancelled" {
 	begin_slow
 	kill -TERM "$pid_recv"

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "device/device.h"
 #include "support/random.h"
 #include "unit/session_peer_rig.h"
 #include "wire/hello.h"
@@ -59,6 +60,9 @@ static void say(uint16_t type, const void *body, size_t bytes)
 	peer_send_as(control_fd, id, type, body, bytes);
 }
 
+static const char *spec = "sim:bytes=1K";
+static int (*pending)(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err); /* instead of its own */
+
 static void start(unsigned flags)
 {
 	struct vfiomig_options options = { .size = sizeof(options),
@@ -74,7 +78,14 @@ static void start(unsigned flags)
 	listen_on(where, sizeof(where));
 	options.peer = where;
 	cr_assert_eq(vfiomig_session_create(&session, VFIOMIG_SOURCE, &options, &err), 0, "%s", err.text);
-	cr_assert_eq(vfiomig_device_open(&device, "sim:bytes=1K", &err), 0, "%s", err.text);
+	cr_assert_eq(vfiomig_device_open(&device, spec, &err), 0, "%s", err.text);
+	if (pending) {
+		static struct vfiomig_device_ops ops;
+
+		ops = *device->ops;
+		ops.pending = pending;
+		device->ops = &ops;
+	}
 	cr_assert_eq(vfiomig_session_add_device(session, device, &err), 0, "%s", err.text);
 	cr_assert_eq(vfiomig_session_start(session, &err), 0, "%s", err.text);
 	control_fd = take_connection(false);
@@ -111,6 +122,16 @@ static void answer(const struct peer_message *question, unsigned devices, uint64
 
 	cr_assert_eq(telemetry_decode_measure(&measure, question->body, question->bytes), 0);
 	measured.sent_ns = measure.sent_ns;
+	say(MESSAGE_MEASURED, body, telemetry_encode_measured(body, &measured));
+}
+
+/* As if @question had been asked at @sent_ns. */
+static void answer_as(const struct peer_message *question, uint64_t sent_ns)
+{
+	const struct telemetry_measured measured = { .sent_ns = sent_ns, .clock_ns = 1000, .devices = 1 };
+	uint8_t body[MESSAGE_BYTES_MAX];
+
+	cr_assert_eq(question->type, MESSAGE_MEASURE);
 	say(MESSAGE_MEASURED, body, telemetry_encode_measured(body, &measured));
 }
 
@@ -281,6 +302,44 @@ Test(session_peer_destination, that_measures_other_devices_than_there_are_cannot
 	while (message.type != MESSAGE_MEASURE);
 	answer(&message, 2, 0);
 	refused("message-malformed");
+}
+
+Test(session_peer_destination, whose_answers_are_all_of_yesterday_does_not_hold_the_switchover_for_ever)
+{
+	struct peer_message message;
+
+	spec = "sim:bytes=1K,precopy=enomsg,precopy-bytes=0";
+	to_lanes(0);
+	say(MESSAGE_LANES_READY, NULL, 0);
+	for (peer_receive(control_fd, &message); message.type == MESSAGE_MEASURE; peer_receive(control_fd, &message))
+		answer_as(&message, 1);
+	cr_assert_eq(message.type, MESSAGE_SWITCHOVER);
+	vfiomig_session_cancel(session);
+	peer_await_end(control_fd);
+	cr_assert_eq(result_of().error.code, VFIOMIG_CANCELLED);
+	close_all();
+}
+
+/* Initial bytes that never come, beside dirty ones without end. */
+static int promise(void *dev, struct vfiomig_pending *out, struct vfiomig_error *err)
+{
+	(void)dev;
+	(void)err;
+	*out = (struct vfiomig_pending){ .precopy_known = true, .initial_bytes = 100, .dirty_bytes = UINT64_MAX };
+	return 0;
+}
+
+Test(session_peer_destination, is_told_to_go_on_though_a_device_does_not_give_what_it_promises)
+{
+	spec = "sim:bytes=1K,precopy=enomsg,precopy-bytes=0";
+	pending = promise;
+	to_lanes(0);
+	say(MESSAGE_LANES_READY, NULL, 0);
+	await(MESSAGE_SWITCHOVER);
+	vfiomig_session_cancel(session);
+	peer_await_end(control_fd);
+	cr_assert_eq(result_of().error.code, VFIOMIG_CANCELLED);
+	close_all();
 }
 
 Test(session_peer_destination, that_tells_spans_before_done_is_out_of_phase)
