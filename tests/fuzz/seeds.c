@@ -132,7 +132,7 @@ static void seed_cores(void)
 
 	seed_core("one-device", 2, 0, one, sizeof(one));
 	seed_core("two-devices", 16, 12, two, sizeof(two));
-	seed_core("two-in-turn", 16 | 4 | 2, 0, two, sizeof(two));
+	seed_core("two-in-turn", 16 | 4, 12, two, sizeof(two));
 	seed_core("lost", 2, 1, lost, sizeof(lost));
 	seed_core("cancelled", 2, 0, cancelled, sizeof(cancelled));
 	seed_core("aborted", 2, 1, aborted, sizeof(aborted));
