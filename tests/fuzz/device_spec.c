@@ -17,6 +17,17 @@ static void refused(int rc, const struct vfiomig_error *err)
 	FUZZ_CHECK(err->text[0] && memchr(err->text, 0, sizeof(err->text)) && !strcmp(err->name, "device-spec"));
 }
 
+/* A number is decimal unless it begins with 0x. */
+static void check_seed(const struct spec *spec, uint64_t seed)
+{
+	for (unsigned i = 0; i < spec->count; i++) {
+		const char *value = spec->options[i].value;
+
+		if (!strcmp(spec->options[i].key, "seed"))
+			FUZZ_CHECK(seed == strtoull(value, NULL, strchr(value, 'x') || strchr(value, 'X') ? 16 : 10));
+	}
+}
+
 static void use(const struct sim_options *options)
 {
 	FUZZ_CHECK(options->bytes <= INT64_MAX && options->precopy_bytes <= options->bytes);
@@ -51,10 +62,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		FUZZ_CHECK(!spec.name[0] || spec_name_valid(spec.name));
 		FUZZ_CHECK(spec.gate <= VFIOMIG_GATE_OFF);
 		rc = sim_options_read(&options, &spec, &err);
-		if (rc)
+		if (rc) {
 			refused(rc, &err);
-		else
+		} else {
 			use(&options);
+			check_seed(&spec, options.seed);
+		}
 	}
 	free(text);
 	return 0;

@@ -92,7 +92,10 @@ static void seed_specs(void)
 		{ "sim-tiny", "sim:personality=tiny,bytes=320,config-bytes=4096,config-seed=3,check-config=off" },
 		{ "vfio", "vfio:0000:01:00.2,name=nic-0.a_b,gate=off" },
 		{ "file", "file:/tmp/a=b.rec,name=x,gate=on" },
+		{ "numbers", "sim:seed=010,bytes=0x10K,config-seed=18446744073709551614" },
 		{ "bad", "sim:bytes=10Q,=,,name=" },
+		{ "many", "sim:a=,b=,c=,d=,e=,f=,g=,h=,i=,j=,k=,l=,m=,n=,o=,p=,q=,r=,s=,t=,u=,v=,w=,x=,y=,z=,A=,B=,C=,"
+			  "D=,E=,F=,G=,H=,I=,J=,K=,L=,M=,N=,O=,P=,Q=,R=,S=,T=,U=,V=,W=,X=,Y=,Z=" },
 	};
 
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
@@ -138,6 +141,28 @@ static void seed_cores(void)
 	seed_core("aborted", 2, 1, aborted, sizeof(aborted));
 }
 
+/* The source's roads, for the one bit of the first byte. */
+static void seed_sources(void)
+{
+	enum { UP = 4 << 3 | 2, AGREED = 3 << 3 | 4, READY = 4 << 3 | 4, LANES = 5 << 3 | 4, MEASURED = 7 << 3 | 2 };
+	enum { DUE = 8 << 3 | 2, OUT = 5 << 3 | 2, PREPARED = 8 << 3 | 4, DONE = 10 << 3 | 4, ABORT = 11 << 3 | 4 };
+	enum { DEGRADED = 15 << 3 | 4, LOST = 3 << 3 | 2, OK = 7 };
+	static const uint8_t done[] = { UP, OK, AGREED, READY, OK, LANES, OK, MEASURED, DUE,	  OK, OK,  OK,
+					OK, OK, OK,	OK,    OK, OUT,	  OK, OK,	PREPARED, OK, DONE };
+	static const uint8_t degraded[] = { UP, OK, AGREED, READY, OK, LANES, OK, MEASURED, DUE,      OK, OK,
+					    OK, OK, OK,	    OK,	   OK, OK,    OK, OK,	    PREPARED, OK, DEGRADED };
+	static const uint8_t doubt[] = { UP, OK, AGREED, READY, OK, LANES, OK, MEASURED, DUE,	   OK, OK,
+					 OK, OK, OK,	 OK,	OK, OK,	   OK, OK,	 PREPARED, OK, LOST };
+	static const uint8_t refused[] = { UP, OK, AGREED, READY, OK, LANES, OK, MEASURED, DUE,	     OK, OK,
+					   OK, OK, OK,	   OK,	  OK, OK,    OK, OK,	   PREPARED, OK, ABORT };
+
+	seed_core("source-done", 1 | 16, 12, done, sizeof(done));
+	seed_core("source-precopy", 1 | 2 | 16, 48, done, sizeof(done));
+	seed_core("source-degraded", 1 | 2, 0, degraded, sizeof(degraded));
+	seed_core("source-doubt", 1 | 2, 1, doubt, sizeof(doubt));
+	seed_core("source-refused", 1 | 2 | 8, 0, refused, sizeof(refused));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -149,6 +174,7 @@ int main(int argc, char **argv)
 	seed_tokens();
 	seed_specs();
 	seed_cores();
+	seed_sources();
 	seed_messages();
 	return 0;
 }
