@@ -11,6 +11,7 @@
  *              KILL_S       the source's process dies, and its devices with it
  *              KILL_S_HELD  it dies, but a VMM holds the devices: it starts again and reads its journal (twice)
  *              KILL_D       the destination's dies, its devices are reset; it starts again and reads its journal (twice)
+ *              KILL_D_HELD  the same, but a VMM holds the devices: they stay as they are
  *              KILL_D_GONE  it dies and never comes back
  * NO_...       one rule less; what each one is for stands where it is used
  * SHOW_...     something that must be reachable
@@ -265,62 +266,46 @@ active proctype Destination()
 
 /* ------------------------------------------------------------------------------------------------- faults */
 
+/* A fault may also stay away, or the rules of rest would only ever be asked of runs that had all of them. */
+#define MAYBE(fault)	if :: fault :: true fi
+
 #ifdef LOSS
-active proctype Loss()
-{
-	atomic { to_d = 0; to_s = 0 }
-	atomic { to_d = 0; to_s = 0 }
-}
+#define LOSE_ALL	atomic { to_d != 0 || to_s != 0 -> to_d = 0; to_s = 0 }
+active proctype Loss() { MAYBE(LOSE_ALL); MAYBE(LOSE_ALL) }
 #endif
 
 #ifdef CUT
-active proctype Cut()
-{
-	cut = true
-}
+active proctype Cut() { MAYBE(cut = true) }
 #endif
 
 #ifdef KILL_S
-active proctype KillSource()
-{
+#define KILL_IT \
 	atomic { source != RETIRED -> source = DEAD; src[0] = FAILED; src[1] = FAILED }
-}
+active proctype KillSource() { MAYBE(KILL_IT) }
 #endif
 
 #ifdef KILL_S_HELD
-#define START_SOURCE_AGAIN \
-	atomic { source != RETIRED && source != STUCK -> \
-		if :: s_committed -> source = DOUBT :: else -> give_up() fi }
-active proctype KillHeldSource()
-{
-	START_SOURCE_AGAIN;
-	START_SOURCE_AGAIN
-}
+#define RESTART_IT \
+	atomic { source != RETIRED && source != STUCK -> if :: s_committed -> source = DOUBT :: else -> give_up() fi }
+active proctype KillHeldSource() { MAYBE(RESTART_IT); MAYBE(RESTART_IT) }
 #endif
 
+/* Its devices are reset when their last descriptor closes; a VMM that holds them keeps them as they are. */
 #if defined(KILL_D) || defined(KILL_D_GONE)
-active proctype KillDestination()
-{
-	byte times = 2;
-
-	do
-	:: atomic { times > 0 && destination != GONE && destination != DOWN ->
-		times--;
-		aborting = false;
-		dst[0] = STOPPED;
-		dst[1] = STOPPED;
-		loaded[0] = false;
-		loaded[1] = false;
-#ifdef KILL_D_GONE
-		destination = GONE;
+#define DEVICES_GO	dst[0] = STOPPED; dst[1] = STOPPED; loaded[0] = false; loaded[1] = false
 #else
-		destination = DOWN;
+#define DEVICES_GO	skip
 #endif
-		}
-	:: times > 0 -> break
-	:: times == 0 -> break
-	od
-}
+#ifdef KILL_D_GONE
+#define AFTER_DEATH	GONE
+#else
+#define AFTER_DEATH	DOWN
+#endif
+#define KILL_IT_THERE \
+	atomic { destination != GONE && destination != DOWN -> aborting = false; DEVICES_GO; destination = AFTER_DEATH }
+
+#if defined(KILL_D) || defined(KILL_D_HELD) || defined(KILL_D_GONE)
+active proctype KillDestination() { MAYBE(KILL_IT_THERE); MAYBE(KILL_IT_THERE) }
 #endif
 
 /* -------------------------------------------------------------------------------------------------- rules */
