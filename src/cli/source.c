@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "address.h"
 #include "options.h"
 
 enum {
@@ -85,6 +86,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { { &transfer_argp, 0, NULL, 0 }, { 0 } };
 const struct argp source_argp = { options, parse, NULL, NULL, children, NULL, NULL };
+
+bool source_is_insecure(const struct source_options *source)
+{
+	return !source->record && transfer_is_plain(&source->transfer) && !address_is_loopback(source->to);
+}
+
+int source_check(const struct source_options *source, struct vfiomig_error *err)
+{
+	/* An address without a port is a mistake of another kind, and the session will say which. */
+	if (source->record || !strrchr(source->to, ':'))
+		return 0;
+	return transfer_check_address(&source->transfer, VFIOMIG_SOURCE, source->to, err);
+}
 
 struct vfiomig_options source_session_options(const struct source_options *source)
 {

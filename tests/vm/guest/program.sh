@@ -30,7 +30,7 @@ specs()	# specs DEVICE...: the --device options, each device named d0, d1, ... b
 
 recv_words()
 {
-	words=("${recv_launcher[@]}" "$PROGRAM" recv --listen "$destination_ip:$port" --once --json --then "$then"
+	words=("${recv_launcher[@]}" "$PROGRAM" recv --insecure --listen "$destination_ip:$port" --once --json --then "$then"
 		--transport "$transport" --slots "$slots" --slot-bytes "$slot_bytes" --config-after-iter "$gate"
 		--loader "$loader" --peer-timeout 10)
 	specs "${destinations[@]}"
@@ -39,7 +39,7 @@ recv_words()
 
 send_words()
 {
-	words=("${send_launcher[@]}" "$PROGRAM" send --to "$destination_ip:$port" --bind "$source_ip" --json
+	words=("${send_launcher[@]}" "$PROGRAM" send --insecure --to "$destination_ip:$port" --bind "$source_ip" --json
 		--on-abort "$on_abort" --transport "$transport" --qps "$qps" --slots "$slots" --slot-bytes "$slot_bytes"
 		--config-after-iter "$gate" --integrity "$integrity" --peer-timeout 10)
 	specs "${sources[@]}"
