@@ -30,6 +30,7 @@ struct tls {
 	int fd;
 	int errnum;			   /* of the last socket call that failed */
 	bool sending;			   /* GnuTLS holds bytes that the socket did not take */
+	bool ended;			   /* the socket has no more */
 	gnutls_typed_vdata_st expected[2]; /* what the peer's certificate must say; used until the handshake is over */
 };
 
@@ -40,6 +41,8 @@ static ssize_t tls_pull(gnutls_transport_ptr_t context, void *to, size_t bytes)
 
 	if (got < 0)
 		tls->errnum = errno;
+	if (got == 0 && bytes)
+		tls->ended = true;
 	return got;
 }
 
@@ -182,6 +185,9 @@ static int tls_handshake(struct control_stream *stream)
 	if (rc == 0)
 		return 0;
 	result = tls_errno(stream, tls, rc);
+	/* GnuTLS has several names for a handshake that was cut. It proves nothing against the peer. */
+	if (result == -EBADMSG && tls->ended)
+		return -EPIPE;
 	return result == -EBADMSG ? tls_unproved(stream, tls, rc) : result;
 }
 
