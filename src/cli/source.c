@@ -31,6 +31,23 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+static void check_recording(struct argp_state *state, const struct source_options *source)
+{
+	if (!source->record)
+		return;
+	if (!*source->record)
+		argp_error(state, "--to file: the path of the recording is missing");
+	if (!transfer_is_plain(&source->transfer) || source->transfer.insecure)
+		argp_error(state,
+			   "--to %s: a recording has no peer, so --psk-file, --tls-dir and --insecure say "
+			   "nothing of it",
+			   source->to);
+	if (source->lanes || source->bind || source->transfer.transport)
+		argp_error(state,
+			   "--to %s: a recording has no lanes, so --qps, --bind and --transport say nothing of it",
+			   source->to);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const struct option_word integrities[] = {
@@ -76,12 +93,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "nowhere to go: name the receiver with --to HOST:PORT");
 		if (source->to && !strncmp(source->to, "file:", 5))
 			source->record = source->to + 5;
-		if (source->record && !*source->record)
-			argp_error(state, "--to file: the path of the recording is missing");
-		if (source->record && (source->lanes || source->bind || source->transfer.transport))
-			argp_error(state,
-				   "--to %s: a recording has no lanes, so --qps, --bind and --transport say nothing of it",
-				   source->to);
+		check_recording(state, source);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -212,6 +212,13 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 	said refused 'insecure'
 }
 
+@test "a recording has nobody who could prove anything" {
+	refused 2 send --to file:nic.tape --device sim: --psk-file here.psk
+	said refused 'has no peer'
+	refused 2 send --to file:nic.tape --device sim: --insecure
+	[[ ! -e nic.tape ]]
+}
+
 @test "one who says TLS and then nothing is sent away, and the sender comes through" {
 	key here.psk
 	recv --once --device sim:bytes=1M --psk-file here.psk
