@@ -39,7 +39,7 @@ static const struct argp probe_argp = {
 	"receiver "
 	"goes on waiting for a migration afterwards.\n\n"
 	"Example:\n"
-	"  rdma-vfiomig probe --to 192.0.2.7:7000 --device vfio:0000:3b:00.2\n\n"
+	"  rdma-vfiomig probe --to 192.0.2.7:7000 --psk-file key.psk --device vfio:0000:3b:00.2\n\n"
 	"Exit code 0: an estimate was made. Others as in send: nothing was stopped in any case.",
 	children,
 	NULL,

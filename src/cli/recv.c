@@ -115,7 +115,7 @@ static const struct argp recv_argp = {
 	"\v" TRANSFER_SPEC_HELP "\n"
 	"Without --once it listens again after a failure, and after a success whose devices were closed.\n\n"
 	"Examples:\n"
-	"  rdma-vfiomig recv --listen :7000 --device vfio:0000:3b:00.2 --once\n"
+	"  rdma-vfiomig recv --listen :7000 --psk-file key.psk --device vfio:0000:3b:00.2 --once\n"
 	"  rdma-vfiomig recv --listen 127.0.0.1:0 --device sim:bytes=64M,seed=1 --once --json\n\n" COMMAND_EXIT_HELP,
 	children,
 	NULL,

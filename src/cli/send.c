@@ -84,7 +84,7 @@ static const struct argp send_argp = {
 	"name.\n\n"
 	"A signal (SIGINT, SIGTERM) cancels: the devices here run again, those of the receiver are reset.\n\n"
 	"Examples:\n"
-	"  rdma-vfiomig send --to 192.0.2.7:7000 --device vfio:0000:3b:00.2 --qps 8\n"
+	"  rdma-vfiomig send --to 192.0.2.7:7000 --psk-file key.psk --device vfio:0000:3b:00.2 --qps 8\n"
 	"  rdma-vfiomig send --to 127.0.0.1:7000 --device sim:bytes=64M,seed=1 --timeline where.html\n"
 	"  rdma-vfiomig send --to file:nic.state --device vfio:0000:3b:00.2\n\n" COMMAND_EXIT_HELP,
 	children,

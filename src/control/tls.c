@@ -31,6 +31,7 @@ struct tls {
 	int errnum;			   /* of the last socket call that failed */
 	bool sending;			   /* GnuTLS holds bytes that the socket did not take */
 	bool ended;			   /* the socket has no more */
+	bool proved;			   /* the handshake is over */
 	gnutls_typed_vdata_st expected[2]; /* what the peer's certificate must say; used until the handshake is over */
 };
 
@@ -153,6 +154,7 @@ static int tls_errno(struct control_stream *stream, struct tls *tls, ssize_t rc)
 	case GNUTLS_E_INTERRUPTED:
 		return -EAGAIN;
 	case GNUTLS_E_PREMATURE_TERMINATION:
+	case GNUTLS_E_SESSION_EOF:
 		return -EPIPE;
 	case GNUTLS_E_PULL_ERROR:
 	case GNUTLS_E_PUSH_ERROR:
@@ -182,6 +184,7 @@ static int tls_handshake(struct control_stream *stream)
 	do {
 		rc = gnutls_handshake(tls->session);
 	} while (rc == GNUTLS_E_WARNING_ALERT_RECEIVED);
+	tls->proved = rc == 0;
 	if (rc == 0)
 		return 0;
 	result = tls_errno(stream, tls, rc);
@@ -245,7 +248,9 @@ static void tls_close(struct control_stream *stream)
 	if (!tls)
 		return;
 	tls->fd = stream->fd;
-	(void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+	/* In the middle of a handshake a farewell would be taken for a wrong move. */
+	if (tls->proved)
+		(void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
 	gnutls_deinit(tls->session);
 	free(tls);
 }

@@ -168,6 +168,34 @@ Test(tls, a_handshake_that_is_cut_anywhere_lets_nobody_in)
 	}
 }
 
+/* Who changes his mind has not shown a wrong key. */
+Test(tls, a_source_that_leaves_amid_the_handshake_is_a_lost_connection)
+{
+	for (unsigned rounds = 1; rounds < 5; rounds++) {
+		struct keyed keyed = keyed_open(KEY_A, KEY_A);
+		struct tls_end *source = &keyed.rig->end[TLS_SOURCE], *destination = &keyed.rig->end[TLS_DESTINATION];
+		struct control_frame frame;
+
+		keyed.rig->chunk = 100;
+		for (unsigned i = 0; i < rounds; i++) {
+			cr_assert_eq(control_poll(source->conn, &frame, &source->err), 0);
+			cr_assert_eq(control_poll(destination->conn, &frame, &destination->err), 0);
+			tls_rig_relay(keyed.rig);
+		}
+		cr_assert_not(control_ready(source->conn));
+		control_close(source->conn);
+		source->conn = NULL;
+		while (tls_rig_relay(keyed.rig))
+			;
+		close(destination->raw);
+		destination->raw = -1;
+		while (destination->result == 0)
+			destination->result = control_poll(destination->conn, &frame, &destination->err);
+		cr_assert_eq(destination->err.code, VFIOMIG_FABRIC, "%u: %s", rounds, destination->err.text);
+		keyed_close(&keyed);
+	}
+}
+
 /* A frame without a handshake, sent to one who waits for the handshake. */
 Test(tls, a_frame_before_the_handshake_is_not_read)
 {
