@@ -32,6 +32,7 @@ struct tls {
 	bool sending;			   /* GnuTLS holds bytes that the socket did not take */
 	bool ended;			   /* the socket has no more */
 	bool proved;			   /* the handshake is over */
+	bool heard;			   /* something came after it: the other end has let us in */
 	gnutls_typed_vdata_st expected[2]; /* what the peer's certificate must say; used until the handshake is over */
 };
 
@@ -162,7 +163,7 @@ static int tls_errno(struct control_stream *stream, struct tls *tls, ssize_t rc)
 	case GNUTLS_E_MEMORY_ERROR:
 		return -ENOMEM;
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
-		return tls_alerted(stream, tls);
+		return tls->heard ? -ECONNABORTED : tls_alerted(stream, tls);
 	default:
 		return -EBADMSG;
 	}
@@ -205,6 +206,7 @@ static ssize_t tls_read(struct control_stream *stream, void *to, size_t bytes)
 	/* An end without a farewell is no less an end: what matters of the protocol is said in messages of its own. */
 	if (got == GNUTLS_E_PREMATURE_TERMINATION)
 		return 0;
+	tls->heard = tls->heard || got > 0;
 	return got < 0 ? tls_errno(stream, tls, got) : got;
 }
 
