@@ -81,7 +81,7 @@ struct vfiomig_lane_stats {
 struct vfiomig_device_stats {
 	uint64_t packets, bytes;  /* so far; the bytes include the config state */
 	uint64_t expected_bytes;  /* of the stream, an estimate */
-	enum vfiomig_state state; /* as last reported by the device's own thread */
+	enum vfiomig_state state; /* as last reported by the device's own thread; ERROR: also of one that is stuck */
 	bool gate;		  /* this device's config load is gated */
 	unsigned order;		  /* 1 for the first device of this side whose stream was complete, ...; 0: not yet */
 	uint64_t precopy_bytes;	  /* of the bytes: before the stop */

@@ -63,6 +63,7 @@ static void give_up(struct vfiomig_session *session, struct session_device *devi
 		  session_device_label(device), session_side(session),
 		  vfiomig_state_name((enum vfiomig_state)atomic_load(&device->state)), device_request_name(state->busy),
 		  session->options.device_timeout_ms);
+	atomic_store(&device->state, VFIOMIG_STATE_ERROR); /* it cannot be told any more */
 	event.error = &err;
 	session_step(session, &event);
 }

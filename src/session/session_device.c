@@ -214,14 +214,16 @@ static bool is_long(enum device_request request)
 static void serve_in_time(struct session_device *device, enum device_request request, struct vfiomig_error *err)
 {
 	const struct vfiomig_device_ops *ops = device->device->ops;
+	enum vfiomig_state state;
 
 	if (!is_long(request))
 		session_call_begin(device);
 	serve(device, request, err);
 	if (is_long(request))
 		session_call_begin(device);
-	atomic_store(&device->state, (int)ops->get_state(device->device->impl));
+	state = ops->get_state(device->device->impl);
 	session_call_end(device);
+	atomic_store(&device->state, (int)state);
 }
 
 void *session_device_main(void *argument)

@@ -19,6 +19,7 @@ source_is_stuck()
 	codes 21 6
 	json send '.result.source_state == "stuck" and .result.destination_state == "reset"'
 	json recv '.result.source_state == "stuck" and .result.destination_state == "reset"'
+	json send '.devices[0].state == "ERROR"'
 	json recv '.devices[0].state == "RUNNING"'
 	said send "'net0' \(source, last seen in $1\): the $2 .*has not returned for 1000 ms"
 }
@@ -28,6 +29,7 @@ destination_is_stuck()
 	codes 6 6
 	both '.result.source_state == "running" and .result.destination_state == "stuck"'
 	json send '.devices[0].state == "RUNNING"'
+	json recv '.devices[0].state == "ERROR"'
 	said recv "'net0' \(destination, last seen in $1\): the $2 .*has not returned for 1000 ms"
 }
 
@@ -110,4 +112,18 @@ heard_twice() { (($(grep -c 'listening on' recv.err) == 2)); }
 	until_true heard_twice
 	send --device sim:bytes=1M
 	[[ $send_code == 0 ]]
+}
+
+device_threads() { [[ $(cat /proc/"$pid_recv"/task/*/comm 2>/dev/null | grep -c mig-device) == "$1" ]]; }
+
+@test "a call that returns after all finds nothing to go on with" {
+	recv --device-timeout 0.3 --device sim:bytes=1M,resuming-ms=2000
+	send --device sim:bytes=1M
+	[[ $send_code == 6 ]]
+	until_true heard_twice
+	until_true device_threads 1 # the next session's
+	kill -TERM "$pid_recv"
+	ended recv
+	[[ $recv_code == 9 ]]
+	nothing_left
 }
