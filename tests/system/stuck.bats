@@ -117,7 +117,7 @@ heard_twice() { (($(grep -c 'listening on' recv.err) == 2)); }
 device_threads() { [[ $(cat /proc/"$pid_recv"/task/*/comm 2>/dev/null | grep -c mig-device) == "$1" ]]; }
 
 @test "a call that returns after all finds nothing to go on with" {
-	recv --device-timeout 0.3 --device sim:bytes=1M,resuming-ms=2000
+	recv --device-timeout 0.3 --device sim:bytes=1M,load-ms=2000
 	send --device sim:bytes=1M
 	[[ $send_code == 6 ]]
 	until_true heard_twice
