@@ -13,6 +13,7 @@
 #include "control/conn.h"
 #include "fuzz.h"
 #include "fuzz_messages.h"
+#include "wire/hello.h"
 #include "wire/message.h"
 
 struct peer {
