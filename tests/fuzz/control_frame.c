@@ -13,6 +13,7 @@
 #include "control/conn.h"
 #include "fuzz.h"
 #include "fuzz_messages.h"
+#include "wire/hello.h"
 #include "wire/message.h"
 
 struct peer {
@@ -64,7 +65,9 @@ static void read_all(struct control_conn *conn)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	static const struct control_stream_ops ops = { peer_read, peer_write, peer_events, NULL };
+	static const struct control_stream_ops ops = {
+		.preface_kind = PREFACE_CONTROL, .read = peer_read, .write = peer_write, .events = peer_events
+	};
 	struct peer peer = { .input = { data, bytes } };
 	struct control_config config = { .accepted = true,
 					 .stream = &ops,
