@@ -58,10 +58,11 @@ struct vfiomig_options {
 	enum vfiomig_loader loader;	  /* destination */
 	enum vfiomig_integrity integrity; /* source decides */
 	enum vfiomig_gate gate;
-	unsigned lanes;		  /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
-	unsigned slots;		  /* per device; the smaller of both sides counts; 0: the default */
-	size_t slot_bytes;	  /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
-	unsigned peer_timeout_ms; /* silence after which the peer counts as dead; 0: 1000 */
+	unsigned lanes;		    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
+	unsigned slots;		    /* per device; the smaller of both sides counts; 0: the default */
+	size_t slot_bytes;	    /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
+	unsigned peer_timeout_ms;   /* silence after which the peer counts as dead; 0: 1000 */
+	unsigned device_timeout_ms; /* a single call to a device that takes longer has it counted as stuck; 0: 30000 */
 	unsigned flags;
 	enum vfiomig_precopy precopy;	  /* source; auto: devices that offer it; on: refused if one does not */
 	uint64_t precopy_bytes_per_s_max; /* source: of PRE_COPY, all devices together; 0: no limit */
@@ -86,7 +87,7 @@ struct vfiomig_lane_stats {
 struct vfiomig_device_stats {
 	uint64_t packets, bytes;  /* so far; the bytes include the config state */
 	uint64_t expected_bytes;  /* of the stream, an estimate */
-	enum vfiomig_state state; /* as last reported by the device's own thread */
+	enum vfiomig_state state; /* as last reported by the device's own thread; ERROR: also of one that is stuck */
 	bool gate;		  /* this device's config load is gated */
 	unsigned order;		  /* 1 for the first device of this side whose stream was complete, ...; 0: not yet */
 	uint64_t precopy_bytes;	  /* of the bytes: before the stop */
@@ -116,7 +117,7 @@ struct vfiomig_stats {
 struct vfiomig_result {
 	struct vfiomig_error error; /* code VFIOMIG_OK and an empty text on success */
 	char source_state[16];	    /* "running", "stopped", "retired", "stuck", "unknown" */
-	char destination_state[16]; /* "running", "reset", "untouched", "degraded", "recorded", "unknown" */
+	char destination_state[16]; /* "running", "reset", "untouched", "degraded", "recorded", "stuck", "unknown" */
 };
 
 /*
@@ -177,7 +178,11 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 /* -EBUSY: it has not ended. */
 int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_result *result);
 
-/* Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. */
+/*
+ * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device that
+ * is stuck in a call is not waited for: its thread, and all that the call may still touch (the slots' memory above all), stay
+ * as long as this process lives, and vfiomig_device_close does nothing for it.
+ */
 void vfiomig_session_close(struct vfiomig_session *session);
 
 #ifdef __cplusplus

@@ -15,6 +15,7 @@ enum {
 	KEY_SLOTS,
 	KEY_SLOT_BYTES,
 	KEY_PEER_TIMEOUT,
+	KEY_DEVICE_TIMEOUT,
 	KEY_STATES,
 	KEY_PSK_FILE,
 	KEY_TLS_DIR,
@@ -39,6 +40,9 @@ static const struct argp_option options[] = {
 	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "Payload of a packet, 64K to 64M (1M); the smaller side counts",
 	  GROUP_COMMON },
 	{ "peer-timeout", KEY_PEER_TIMEOUT, "S", 0, "Seconds of silence after which the peer counts as dead (1)",
+	  GROUP_COMMON },
+	{ "device-timeout", KEY_DEVICE_TIMEOUT, "S", 0,
+	  "Seconds that one call to a device may take, before the session goes on without it: it is stuck then (30)",
 	  GROUP_COMMON },
 	{ "parallel-states", KEY_STATES, "on|off", 0,
 	  "Change the states of this side's devices all at once (on), or one device after another (off), to see what "
@@ -127,6 +131,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_PEER_TIMEOUT:
 		transfer->peer_timeout_ms = option_seconds(state, "peer-timeout", arg);
 		return 0;
+	case KEY_DEVICE_TIMEOUT:
+		transfer->device_timeout_ms = option_seconds(state, "device-timeout", arg);
+		return 0;
 	case KEY_STATES:
 		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
@@ -167,6 +174,7 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.peer_timeout_ms = transfer->peer_timeout_ms,
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
+		.device_timeout_ms = transfer->device_timeout_ms,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

@@ -19,7 +19,7 @@ struct transfer_options {
 	enum vfiomig_gate gate;
 	unsigned slots; /* per device */
 	size_t slot_bytes;
-	unsigned peer_timeout_ms;
+	unsigned peer_timeout_ms, device_timeout_ms;
 	bool serial_states;		/* one device after another */
 	struct vmm vmm;			/* each role's own option sets it */
 	const char *psk_file, *tls_dir; /* at most one of them */

@@ -136,7 +136,8 @@ enum vfiomig_state vfiomig_device_state(struct vfiomig_device *device)
 
 void vfiomig_device_close(struct vfiomig_device *device)
 {
-	if (!device)
+	/* What a stuck call still uses must outlive it, that is, live as long as this process. */
+	if (!device || device->abandoned)
 		return;
 	if (device->impl && device->ops && device->ops->close)
 		device->ops->close(device->impl);

@@ -13,6 +13,7 @@ struct vfiomig_device {
 	char name[32];
 	char spec[256];
 	enum vfiomig_gate gate;
+	bool abandoned;	     /* a call to it never returned, and may yet: it is not to be released */
 	bool owned_by_vmm;   /* vfio:fd=N: with the gate on, only a VMM can say that its platform is ready */
 	const char *warning; /* what the last config_put could not set, "" if nothing; impl's, valid until close */
 	struct vfiomig_device_info info;

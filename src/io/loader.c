@@ -37,6 +37,11 @@ int loader_open(struct loader **out, const struct loader_config *config, struct 
 	return rc;
 }
 
+void loader_watch(struct loader *loader, struct call_watch call)
+{
+	loader->call = call;
+}
+
 const char *loader_name(const struct loader *loader)
 {
 	return loader->kind->name;

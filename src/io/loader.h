@@ -15,6 +15,7 @@
 
 #include <vfiomig/session.h>
 
+#include "io/call.h"
 #include "io/explain.h"
 
 struct loader;
@@ -35,6 +36,9 @@ struct loader_config {
  * Nothing is allocated later.
  */
 int loader_open(struct loader **out, const struct loader_config *config, struct vfiomig_error *err);
+
+/* From now on @call is told of each write. Its context must outlive the loader. */
+void loader_watch(struct loader *loader, struct call_watch call);
 
 /* "uring" or "write". */
 const char *loader_name(const struct loader *loader);

@@ -23,7 +23,8 @@ struct loader_kind {
 struct loader {
 	const struct loader_kind *kind;
 	struct loader_config config;
-	uint64_t at; /* bytes that the device has taken */
+	struct call_watch call; /* for the kind to tell, where its call cannot be cancelled */
+	uint64_t at;		/* bytes that the device has taken */
 };
 
 /* Each sets *@out, whose kind and config the front fills in, or returns an error as loader_open does. */

@@ -116,6 +116,17 @@ static void mend_position(const struct uring_loader *self, const struct iovec *r
 		lseek(loader->config.fd, self->start + (off_t)loader->at + (off_t)result, SEEK_SET);
 }
 
+static int wait_for_write(struct uring_loader *self, ssize_t *result)
+{
+	while (!reap(self, result)) {
+		int rc = wait_ready(self->ring.ring_fd, POLLIN, self->loader.config.cancel_fd);
+
+		if (rc)
+			return abandon(self, rc);
+	}
+	return 0;
+}
+
 static int uring_write(struct loader *loader, const struct iovec *run, ssize_t *result)
 {
 	struct uring_loader *self = (struct uring_loader *)loader;
@@ -123,13 +134,13 @@ static int uring_write(struct loader *loader, const struct iovec *run, ssize_t *
 
 	if (rc)
 		return rc;
-	while (!reap(self, result)) {
-		rc = wait_ready(self->ring.ring_fd, POLLIN, loader->config.cancel_fd);
-		if (rc)
-			return abandon(self, rc);
-	}
-	mend_position(self, run, *result);
-	return 0;
+	/* From here on the kernel writes from our memory, and a cancel may be in vain. */
+	call_begin(&loader->call);
+	rc = wait_for_write(self, result);
+	call_end(&loader->call);
+	if (!rc)
+		mend_position(self, run, *result);
+	return rc;
 }
 
 /* By hand: liburing 2.3 declares its calls for these two, and forgot to export them. */

@@ -64,9 +64,11 @@ static int write_wait(struct loader *loader, const struct iovec *run, ssize_t *r
 
 		if (rc)
 			return rc;
+		call_begin(&loader->call);
 		*result = self->call(loader->config.fd, run);
 		if (*result < 0)
 			*result = -errno;
+		call_end(&loader->call);
 		if (*result == -EOPNOTSUPP && self->call == call_pipe)
 			self->call = call_pipe_buf; /* a kernel before 6.4 */
 		else if (*result != -EAGAIN || self->call == call_write)

@@ -33,9 +33,11 @@ static int read_once(const struct reader *reader, void *to, size_t bytes, ssize_
 
 		if (rc)
 			return rc;
+		call_begin(&reader->call);
 		*result = read(reader->fd, to, bytes);
 		if (*result < 0)
 			*result = -errno;
+		call_end(&reader->call);
 		if (*result == -EINTR || (*result == -EAGAIN && wait_may_block(reader->fd)))
 			continue;
 		return 0;

@@ -9,11 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/call.h"
 #include "io/explain.h"
 
 struct reader {
 	int fd;			/* saving data_fd; the device's */
 	int cancel_fd;		/* readable: give up; the session's */
+	struct call_watch call; /* of each read */
 	struct explain explain; /* what the device says of a result <= 0 */
 	uint64_t at;		/* bytes of the stream read so far; after a failure, where it failed */
 };

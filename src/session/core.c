@@ -131,6 +131,28 @@ static void on_device_done(struct core *core, const struct core_event *event, ui
 }
 
 /*
+ * Nobody can say where the call leaves the device, or when: it is never asked again, and no state is claimed of it. A start
+ * that hangs may succeed yet, so the destination counts as running from then on.
+ */
+static void on_device_stuck(struct core *core, const struct core_event *event, uint64_t now,
+			    struct core_actions *actions)
+{
+	struct core_device *device = &core->device[event->device];
+
+	assert(device->busy != REQUEST_NONE);
+	device->busy = REQUEST_NONE;
+	device->stuck = true;
+	if (core->phase >= PHASE_ROLLBACK) {
+		core_restore_failed(core, event->error);
+	} else if (core_committed(core)) {
+		core->ran = true;
+		core_run_failed(core, event->device, event->error);
+	} else {
+		core_fail(core, event->error, now, actions);
+	}
+}
+
+/*
  * A peer that gives up says so over control and then fences its lanes, and the two are not ordered: wait a moment for the
  * cause before taking the lane's own end for it (core_watch.c).
  */
@@ -162,6 +184,7 @@ static void on_abort(struct core *core, const struct core_event *event, uint64_t
 		cause.code = VFIOMIG_PROTOCOL;
 	core->heard_ns = now;
 	core->peer_knows = true;
+	core->peer_stuck = strcmp(cause.name, CORE_STUCK_NAME) == 0;
 	if (core_committed(core) || core->phase >= PHASE_DONE)
 		return;
 	/* The destination says that it never ran: the one answer after COMMIT that gives the devices back. */
@@ -217,6 +240,9 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 		break;
 	case CORE_DEVICE_DONE:
 		on_device_done(core, event, now, actions);
+		break;
+	case CORE_DEVICE_STUCK:
+		on_device_stuck(core, event, now, actions);
 		break;
 	case CORE_FAILED:
 		if (!core_committed(core) && !core->overtaken)

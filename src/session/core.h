@@ -68,18 +68,22 @@ const char *device_request_name(enum device_request request);
 
 enum core_event_kind {
 	CORE_START,
-	CORE_FACT,	  /* .fact: something the shell was asked for is done */
-	CORE_MESSAGE,	  /* .message: a message without body, or with one that the shell has taken in */
-	CORE_STREAM_END,  /* .device .counts: destination */
-	CORE_TOKEN,	  /* .token .arrived: destination */
-	CORE_DEVICE_DONE, /* .device .request .error .counts */
-	CORE_FAILED,	  /* .error: something on this side failed */
-	CORE_LANE_LOST,	  /* .error: a lane is gone; the cause may be on its way over control */
-	CORE_LOST,	  /* .error: the control connection is gone */
-	CORE_ABORT,	  /* .error: the peer gives up, and why */
+	CORE_FACT,	   /* .fact: something the shell was asked for is done */
+	CORE_MESSAGE,	   /* .message: a message without body, or with one that the shell has taken in */
+	CORE_STREAM_END,   /* .device .counts: destination */
+	CORE_TOKEN,	   /* .token .arrived: destination */
+	CORE_DEVICE_DONE,  /* .device .request .error .counts */
+	CORE_DEVICE_STUCK, /* .device .error: what it was asked for outlived its deadline; no answer will ever come */
+	CORE_FAILED,	   /* .error: something on this side failed */
+	CORE_LANE_LOST,	   /* .error: a lane is gone; the cause may be on its way over control */
+	CORE_LOST,	   /* .error: the control connection is gone */
+	CORE_ABORT,	   /* .error: the peer gives up, and why */
 	CORE_CANCEL,
 	CORE_TICK
 };
+
+/* The name of CORE_DEVICE_STUCK's error: by it the peer knows that it is not to claim a state of that side's devices. */
+#define CORE_STUCK_NAME "device-stuck"
 
 /* A device's stream in numbers. */
 struct stream_counts {
@@ -162,6 +166,7 @@ struct core_device {
 	enum device_request busy;	/* asked of its thread and not answered */
 	bool touched;			/* some state change was asked for: it must be put back if the session fails */
 	bool failed;			/* destination, after the commit: it could not be run */
+	bool stuck;			/* a call to it never returned: it is asked nothing any more */
 	bool ended;			/* destination: .manifest is here */
 	struct stream_counts precopied; /* source: what was read in PRE_COPY; part of .counts */
 	struct stream_counts counts;	/* of this side: what was read, or loaded */
@@ -195,6 +200,7 @@ struct core {
 	struct vfiomig_error lane_lost; /* why, as far as the lane knows */
 	bool peer_gone;			/* the control connection is of no use any more */
 	bool peer_knows;		/* ABORT was sent, or came */
+	bool peer_stuck;		/* an ABORT came, because a device of the peer's is stuck */
 	bool touched;			/* any device's state was changed */
 	bool ran;			/* destination: a device has left STOP for good */
 	bool overtaken;			/* source: COMMIT is out: no way back on its own */

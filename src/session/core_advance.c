@@ -129,7 +129,7 @@ static void ask_device(struct core *core, unsigned d, enum device_request reques
 void core_ask_touched(struct core *core, enum device_request request, struct core_actions *actions)
 {
 	for (unsigned d = 0; d < core->devices; d++)
-		if (core->device[d].touched)
+		if (core->device[d].touched && !core->device[d].stuck)
 			ask_device(core, d, request, actions);
 }
 

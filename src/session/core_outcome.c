@@ -79,15 +79,33 @@ void core_settle_run(struct core *core, uint64_t now, struct core_actions *actio
 	go_back(core, now, actions);
 }
 
+static bool any_stuck(const struct core *core)
+{
+	for (unsigned d = 0; d < core->devices; d++)
+		if (core->device[d].stuck)
+			return true;
+	return false;
+}
+
+static void call_source_stuck(struct vfiomig_error *error)
+{
+	error->code = VFIOMIG_SOURCE_STUCK;
+	snprintf(error->name, sizeof(error->name), "source-stuck");
+}
+
+/* Not before the ABORT is out: to the peer it is a device's failure like any other. */
+void core_judge_stuck(struct core *core)
+{
+	if (any_stuck(core))
+		call_source_stuck(&core->outcome);
+}
+
 void core_restore_failed(struct core *core, const struct vfiomig_error *error)
 {
-	bool source = core->role == VFIOMIG_SOURCE;
 	struct vfiomig_error both = core->outcome;
 
-	if (source) {
-		both.code = VFIOMIG_SOURCE_STUCK;
-		snprintf(both.name, sizeof(both.name), "source-stuck");
-	}
+	if (core->role == VFIOMIG_SOURCE)
+		call_source_stuck(&both);
 	memcpy(both.text, error->text, sizeof(both.text));
 	if (core->outcome.code == VFIOMIG_OK) /* a probe, or a recording */
 		error_prefix(&both, "the way back failed: ");
@@ -107,8 +125,8 @@ static const char *own_state(const struct core *core)
 		       : core->outcome.code == VFIOMIG_SOURCE_STUCK ? "stuck"
 								    : "running";
 	for (unsigned d = 0; d < core->devices; d++)
-		if (core->device[d].touched)
-			return "stuck"; /* its reset failed */
+		if (core->device[d].touched || core->device[d].stuck)
+			return "stuck"; /* its reset failed, or it could not even be asked */
 	return core->touched ? "reset" : "untouched";
 }
 
@@ -127,7 +145,7 @@ static const char *peer_state(const struct core *core)
 		return "untouched";
 	if (core->outcome.code == VFIOMIG_IN_DOUBT || (core->peer_gone && !core->peer_knows))
 		return "unknown";
-	return source ? "reset" : "running";
+	return core->peer_stuck ? "stuck" : source ? "reset" : "running";
 }
 
 void core_result(const struct core *core, struct vfiomig_result *result)

@@ -73,6 +73,7 @@ static void finish_enter(struct core *core, struct core_actions *actions)
 
 static void restore_enter(struct core *core, struct core_actions *actions)
 {
+	core_judge_stuck(core);
 	core_ask_touched(core, REQUEST_RESUME, actions);
 }
 

@@ -59,6 +59,8 @@ void core_record_outcome(struct core *core, const struct vfiomig_error *error);
 void core_run_failed(struct core *core, unsigned d, const struct vfiomig_error *error);
 void core_settle_run(struct core *core, uint64_t now, struct core_actions *actions);
 void core_restore_failed(struct core *core, const struct vfiomig_error *error);
+/* Source, on its way back: a device that is stuck cannot be put back, which is what the outcome must say then. */
+void core_judge_stuck(struct core *core);
 
 /* Nothing failed, but there is no going on: the way back, for a probe or a recording. */
 void core_return(struct core *core, uint64_t now, struct core_actions *actions);

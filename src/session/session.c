@@ -64,6 +64,8 @@ static void set_defaults(struct vfiomig_options *options)
 		options->slot_bytes = SLOT_BYTES_DEFAULT;
 	if (!options->peer_timeout_ms)
 		options->peer_timeout_ms = PEER_TIMEOUT_MS_DEFAULT;
+	if (!options->device_timeout_ms)
+		options->device_timeout_ms = DEVICE_TIMEOUT_MS_DEFAULT;
 }
 
 static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -285,8 +287,11 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 	return rc;
 }
 
-static void join_threads(struct vfiomig_session *session)
+/* True: all of them have ended. A thread that is in a call which never returns is left to itself. */
+static bool join_threads(struct vfiomig_session *session)
 {
+	bool all = true;
+
 	if (session->control_started) {
 		vfiomig_session_cancel(session);
 		pthread_join(session->control_thread, NULL);
@@ -297,6 +302,11 @@ static void join_threads(struct vfiomig_session *session)
 
 		if (!device->started)
 			continue;
+		if (session_device_abandoned(device)) {
+			pthread_detach(device->thread);
+			all = false;
+			continue;
+		}
 		session_quit_device(device);
 		pthread_join(device->thread, NULL);
 	}
@@ -304,6 +314,7 @@ static void join_threads(struct vfiomig_session *session)
 		session_ask_fabric(session, FABRIC_QUIT);
 		pthread_join(session->fabric_thread, NULL);
 	}
+	return all;
 }
 
 static void close_fd(int fd)
@@ -312,19 +323,10 @@ static void close_fd(int fd)
 		close(fd);
 }
 
-void vfiomig_session_close(struct vfiomig_session *session)
+static void free_session(struct vfiomig_session *session)
 {
-	if (!session)
-		return;
-	join_threads(session);
-	if (session->fabric)
-		session->fabric->ops->close(session->fabric);
 	flow_fini(&session->flow);
 	arena_close(&session->arena);
-	session_record_close(session);
-	control_close(session->conn);
-	control_accept_close(session->accept);
-	credentials_close(session->credentials);
 	for (unsigned d = 0; d < session->devices; d++) {
 		close_fd(session->device[d].wake_fd);
 		free(session->device[d].blob);
@@ -344,4 +346,26 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	free(session->log);
 	free(session->offer_devices);
 	free(session);
+}
+
+void vfiomig_session_close(struct vfiomig_session *session)
+{
+	bool all_ended;
+
+	if (!session)
+		return;
+	all_ended = join_threads(session);
+	if (session->fabric)
+		session->fabric->ops->close(session->fabric);
+	session_record_close(session);
+	control_close(session->conn);
+	control_accept_close(session->accept);
+	credentials_close(session->credentials);
+	/*
+	 * With a stuck device all else is kept for ever, on purpose: the driver may still write into a slot of the arena or
+	 * read from one, through the loader's ring too, and the call, should it return, looks into its device's part of the
+	 * session before its thread ends. What faces the peer is gone.
+	 */
+	if (all_ended)
+		free_session(session);
 }

@@ -40,6 +40,7 @@ enum {
 	SLOTS_DEFAULT = 16,
 	SLOT_BYTES_DEFAULT = 1 << 20,
 	PEER_TIMEOUT_MS_DEFAULT = 1000,
+	DEVICE_TIMEOUT_MS_DEFAULT = 30000,
 	CONFIG_BLOB_BYTES_MAX = 65536,
 	TRIAL_BYTES_MAX = 256 << 10,	      /* of the first message over each lane */
 	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX, /* one answer per device, a few of the fabric */
@@ -85,6 +86,7 @@ struct session_device {
 	int wake_fd;				      /* a request is there, or the flow has something */
 	atomic_int request;			      /* mailbox: enum device_request; taken by the thread; -1: quit */
 	atomic_int state;			      /* enum vfiomig_state, as last seen by the thread */
+	atomic_ullong call_ns;			      /* when its call began; 0: it is in none; or CALL_ABANDONED */
 	atomic_ullong wait_ns;			      /* spent waiting for a slot, or for data */
 	struct budget_call call[REQUEST_COUNT];	      /* the thread's, until its answer is posted */
 	struct stream_counts counts;		      /* of the stream so far, PRE_COPY included; the thread's */
@@ -176,6 +178,8 @@ struct vfiomig_session {
 	uint8_t id[16];
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
+	uint64_t watched_ns;  /* when the devices' calls were last looked at */
+	uint64_t watch_ns;    /* no call is held to have been under way before that */
 
 	/* fabric thread */
 	pthread_t fabric_thread;
@@ -288,6 +292,17 @@ const char *session_device_label(const struct session_device *device);
 /* A device's own call failed: "device 'a' (source): read of its state failed at byte 7: ..." */
 int session_device_error(struct session_device *device, enum device_request request, const struct vfiomig_error *cause,
 			 int errnum, struct vfiomig_error *err);
+
+/*
+ * session_call.c: the deadlines of calls into drivers. A device's thread begins and ends them; end does not return if the
+ * call came back too late: then nothing of the session is touched any more.
+ */
+void session_call_begin(struct session_device *device);
+void session_call_end(struct session_device *device);
+struct call_watch session_call_watch(struct session_device *device);
+/* Control thread: gives up the devices whose call has outlived its deadline. */
+void session_watch_calls(struct vfiomig_session *session);
+bool session_device_abandoned(struct session_device *device);
 
 /* session_source.c, session_precopy.c, session_load.c: the long requests. Each goes on with device->counts. */
 int session_read_stream(struct session_device *device, struct vfiomig_error *err);

@@ -205,10 +205,30 @@ static void serve(struct session_device *device, enum device_request request, st
 	}
 }
 
+/* These wait for the other threads and for the peer most of the time: only the calls inside them have a deadline. */
+static bool is_long(enum device_request request)
+{
+	return request == REQUEST_PRECOPY || request == REQUEST_READ || request == REQUEST_LOAD;
+}
+
+static void serve_in_time(struct session_device *device, enum device_request request, struct vfiomig_error *err)
+{
+	const struct vfiomig_device_ops *ops = device->device->ops;
+	enum vfiomig_state state;
+
+	if (!is_long(request))
+		session_call_begin(device);
+	serve(device, request, err);
+	if (is_long(request))
+		session_call_begin(device);
+	state = ops->get_state(device->device->impl);
+	session_call_end(device);
+	atomic_store(&device->state, (int)state);
+}
+
 void *session_device_main(void *argument)
 {
 	struct session_device *device = argument;
-	const struct vfiomig_device_ops *ops = device->device->ops;
 
 	for (;;) {
 		struct pollfd wake = { device->wake_fd, POLLIN, 0 };
@@ -224,10 +244,9 @@ void *session_device_main(void *argument)
 			continue;
 		}
 		device->call[request].begin_ns = clock_now_ns();
-		serve(device, (enum device_request)request, &err);
+		serve_in_time(device, (enum device_request)request, &err);
 		device->call[request].end_ns = clock_now_ns();
 		done.counts = device->counts;
-		atomic_store(&device->state, (int)ops->get_state(device->device->impl));
 		done.device = device->number;
 		done.request = (enum device_request)request;
 		session_post(device->session, &done, &err);

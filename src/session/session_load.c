@@ -30,8 +30,10 @@ void session_open_loader(struct session_device *device, struct vfiomig_error *er
 					.explain = { ops->explain, device->device->impl },
 					.split = device->source_info->expected_bytes > WHOLE_BYTES_MAX };
 
-	if (!device->loader && !loader_open(&device->loader, &config, err))
-		atomic_store(&device->session->loader_used, loader_name(device->loader));
+	if (device->loader || loader_open(&device->loader, &config, err))
+		return;
+	loader_watch(device->loader, session_call_watch(device));
+	atomic_store(&device->session->loader_used, loader_name(device->loader));
 }
 
 struct batch {

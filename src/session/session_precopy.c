@@ -69,8 +69,13 @@ static int note(struct session_device *device, uint64_t read_ns, bool dry, struc
 	struct session_precopy *view = &device->precopy;
 	struct vfiomig_pending pending = { 0 };
 	struct vfiomig_error cause = { 0 };
-	int rc = ops->pending ? ops->pending(device->device->impl, &pending, &cause) : 0;
-	bool initial_read = pending.precopy_known ? pending.initial_bytes == 0 : dry;
+	bool initial_read;
+	int rc;
+
+	session_call_begin(device);
+	rc = ops->pending ? ops->pending(device->device->impl, &pending, &cause) : 0;
+	session_call_end(device);
+	initial_read = pending.precopy_known ? pending.initial_bytes == 0 : dry;
 
 	if (rc)
 		return session_device_error(device, REQUEST_PRECOPY, &cause, -rc, err);
@@ -94,8 +99,11 @@ static int note(struct session_device *device, uint64_t read_ns, bool dry, struc
 static int begin(struct session_device *device, struct vfiomig_error *err)
 {
 	uint64_t began_ns = clock_now_ns();
-	int rc = session_set_state(device, REQUEST_PRECOPY, VFIOMIG_STATE_PRE_COPY, err);
+	int rc;
 
+	session_call_begin(device);
+	rc = session_set_state(device, REQUEST_PRECOPY, VFIOMIG_STATE_PRE_COPY, err);
+	session_call_end(device);
 	if (rc)
 		return rc;
 	session_begin_reading(device);

@@ -161,9 +161,11 @@ static int send_config(struct session_device *device, struct vfiomig_error *err)
 	if (take_slot(device, &slot, &index))
 		return read_error(device, flags, -ECANCELED, err);
 	began_ns = clock_now_ns();
+	session_call_begin(device);
 	if (ops->config_get)
 		bytes = ops->config_get(device->device->impl, arena_payload(&session->arena, device->number, slot),
 					CONFIG_BLOB_BYTES_MAX, &cause);
+	session_call_end(device);
 	if (bytes < 0)
 		return session_device_error(device, REQUEST_READ, &cause, (int)-bytes, err);
 	device->counts.config_bytes = (uint64_t)bytes;
@@ -176,6 +178,7 @@ void session_begin_reading(struct session_device *device)
 
 	device->reader = (struct reader){ .fd = ops->data_fd(device->device->impl),
 					  .cancel_fd = device->session->stop_fd,
+					  .call = session_call_watch(device),
 					  .explain = { ops->explain, device->device->impl } };
 	device->packet_bytes = first_packet_bytes(device, 0);
 }
@@ -186,8 +189,12 @@ static uint64_t left_bytes(struct session_device *device)
 	const struct vfiomig_device_ops *ops = device->device->ops;
 	struct vfiomig_pending pending = { 0 };
 	struct vfiomig_error ignored = { 0 };
+	int rc;
 
-	if (ops->pending && !ops->pending(device->device->impl, &pending, &ignored) && pending.stop_copy_known)
+	session_call_begin(device);
+	rc = ops->pending ? ops->pending(device->device->impl, &pending, &ignored) : -ENOTSUP;
+	session_call_end(device);
+	if (!rc && pending.stop_copy_known)
 		return pending.stop_copy_bytes;
 	return device->precopy_done ? 0 : device->device->info.expected_bytes;
 }

@@ -89,6 +89,21 @@ static bool answer_device(struct pair *pair, struct side *side)
 	return true;
 }
 
+/* A call that never returns; what it was to do counts as running, as it did from its beginning. */
+static bool stick_device(struct pair *pair, struct side *side)
+{
+	static const struct vfiomig_error stuck = {
+		.code = VFIOMIG_DEVICE, .errnum = 110, .name = CORE_STUCK_NAME, .text = "stuck"
+	};
+	unsigned d = (unsigned)random_below(&pair->random, pair->devices);
+	struct core_event event = { .kind = CORE_DEVICE_STUCK, .device = d, .error = &stuck };
+
+	if (side->witness.busy[d] == REQUEST_NONE || !one_in(pair, pair->weather.device_sticks))
+		return false;
+	step(pair, side, &event);
+	return true;
+}
+
 static bool token_arrives(struct pair *pair)
 {
 	static const uint64_t arrived[VFIOMIG_DEVICES_MAX];
@@ -194,7 +209,8 @@ static void turn(struct pair *pair)
 		answer_debt(pair, side);
 		break;
 	case 4:
-		answer_device(pair, side);
+		if (!stick_device(pair, side))
+			answer_device(pair, side);
 		break;
 	default:
 		token_arrives(pair);
@@ -246,6 +262,7 @@ static void begin(struct pair *pair, uint64_t seed)
 	p2p = pair->devices == 1 ? (unsigned)random_below(&pair->random, 2) : 3;
 	gated = (unsigned)random_below(&pair->random, 1u << pair->devices);
 	pair->weather = (struct weather){ .device_fails = random_below(&pair->random, 3) ? 0 : 12,
+					  .device_sticks = random_below(&pair->random, 4) ? 0 : 12,
 					  .lane_breaks = random_below(&pair->random, 6) ? 0 : 150,
 					  .cancel = random_below(&pair->random, 4) ? 0 : 150,
 					  .cut = random_below(&pair->random, 4)

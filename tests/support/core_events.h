@@ -51,6 +51,12 @@ static inline bool device_answer(const struct state *state, unsigned n, struct c
 	return witness->busy[d] != REQUEST_NONE;
 }
 
+static inline bool device_sticks(const struct state *state, unsigned n, struct core_event *event)
+{
+	*event = (struct core_event){ .kind = CORE_DEVICE_STUCK, .device = n, .error = &device_trouble };
+	return state->witness.busy[n] != REQUEST_NONE;
+}
+
 static inline bool own_news(const struct state *state, unsigned n, struct core_event *event)
 {
 	static const struct core_event news[] = {

@@ -18,6 +18,7 @@ struct frozen {
 	uint8_t step[WITNESS_DEVICES], busy[WITNESS_DEVICES], touched[WITNESS_DEVICES], failed[WITNESS_DEVICES];
 	uint8_t ended[WITNESS_DEVICES], counted[WITNESS_DEVICES], manifest_wrong[WITNESS_DEVICES];
 	uint8_t lane_lost, stopped;
+	uint8_t stuck[WITNESS_DEVICES];
 };
 
 /* The one stream of these walks, and what may be said of it: truly, too low for what has come (2 packets), too high. */
@@ -55,6 +56,7 @@ static inline void freeze(struct frozen *frozen, const struct core *core)
 		frozen->busy[d] = (uint8_t)device->busy;
 		frozen->touched[d] = device->touched;
 		frozen->failed[d] = device->failed;
+		frozen->stuck[d] = device->stuck;
 		frozen->ended[d] = device->ended;
 		frozen->counted[d] = device->counted;
 		frozen->manifest_wrong[d] = device->ended && device->manifest.digest != stream_right.digest;
@@ -88,6 +90,7 @@ static inline void thaw(struct core *core, const struct core *blank, const struc
 		device->busy = (enum device_request)frozen->busy[d];
 		device->touched = frozen->touched[d];
 		device->failed = frozen->failed[d];
+		device->stuck = frozen->stuck[d];
 		device->ended = frozen->ended[d];
 		device->counted = frozen->counted[d];
 		device->counts = stream_right;

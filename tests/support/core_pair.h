@@ -30,7 +30,7 @@ struct side {
 
 /* What may happen in a run, and how often: one in so many steps, 0 for never. */
 struct weather {
-	unsigned device_fails, lane_breaks, cancel, cut, nap;
+	unsigned device_fails, device_sticks, lane_breaks, cancel, cut, nap;
 };
 
 struct pair {

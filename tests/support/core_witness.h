@@ -7,6 +7,7 @@
 #define SUPPORT_CORE_WITNESS_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "support/core_witness_device.h"
 
@@ -41,6 +42,12 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 		witness->answered[d] |= (uint16_t)(1 << event->request);
 		if (!event->error || event->error->code == VFIOMIG_OK)
 			witness->succeeded[d] |= (uint16_t)(1 << event->request);
+		break;
+	case CORE_DEVICE_STUCK:
+		witness->may_run |= witness->busy[d] == REQUEST_RUN_P2P || witness->busy[d] == REQUEST_RUN;
+		witness->answered[d] |= (uint16_t)(1 << witness->busy[d]);
+		witness->busy[d] = REQUEST_NONE;
+		witness->stuck |= (uint8_t)(1 << d);
 		break;
 	case CORE_LOST:
 		witness->lost = 1;
@@ -88,6 +95,8 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 		return "SWITCHOVER of a probe";
 	if (action->message == MESSAGE_COMMIT && witness->purpose != CORE_MIGRATE)
 		return "COMMIT of a probe or a recording";
+	if ((action->message == MESSAGE_COMMIT || action->message == MESSAGE_PREPARED) && witness->stuck)
+		return "COMMIT or PREPARED with a device that is stuck";
 	if (action->message == MESSAGE_COMMIT && !(witness->prepared_came && witness->debts_paid & DEBT_COMMITTED))
 		return "COMMIT before PREPARED and its record";
 	if (action->message == MESSAGE_PREPARED &&
@@ -109,6 +118,24 @@ static inline const char *witness_debt(struct witness *witness, unsigned debt)
 	return NULL;
 }
 
+/* Nobody knows what a stuck device does: whoever has one claims neither that it runs nor that it was reset. */
+static inline const char *witness_stuck(const struct witness *witness, const struct core *core)
+{
+	struct vfiomig_result result;
+
+	if (!witness->stuck)
+		return NULL;
+	core_result(core, &result);
+	if (core->phase == PHASE_DONE)
+		return !witness->source && result.error.code == VFIOMIG_DEGRADED ? NULL
+										 : "all is well with a stuck device";
+	if (strcmp(witness->source ? result.source_state : result.destination_state, "stuck") != 0)
+		return "a side with a stuck device does not say so";
+	return witness->source && result.error.code != VFIOMIG_SOURCE_STUCK
+		       ? "a source with a stuck device says that it runs"
+		       : NULL;
+}
+
 static inline const char *witness_finish(struct witness *witness, const struct core *core)
 {
 	enum vfiomig_code code = core->outcome.code;
@@ -121,11 +148,14 @@ static inline const char *witness_finish(struct witness *witness, const struct c
 	for (unsigned d = 0; d < witness->devices; d++) {
 		bool touched = witness->asked[d] & ~(1 << REQUEST_CHECK);
 		bool back = witness->asked[d] & (1 << REQUEST_RESUME | 1 << REQUEST_RESET);
+		bool stuck = witness->stuck >> d & 1;
 
-		if (back != (touched && !stays))
+		if (back != (touched && !stays) && (back || !stuck))
 			return stays ? "a device was put back though it must stay"
 				     : "a touched device was not put back";
 	}
+	if (witness_stuck(witness, core))
+		return witness_stuck(witness, core);
 	if (core->phase == PHASE_DONE)
 		return code == VFIOMIG_OK || code == VFIOMIG_DEGRADED ? NULL : "DONE with a code of failure";
 	if (code == VFIOMIG_IN_DOUBT)

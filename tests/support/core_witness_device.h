@@ -34,6 +34,8 @@ struct witness {
 	uint8_t control_up, lost, abort_came, commit_came, prepared_came, done_came;
 	uint8_t token_came, token_posted, platform_ready, finished;
 	uint8_t precopy_ended, overrun;
+	uint8_t stuck;	 /* a bit per device */
+	uint8_t may_run; /* a start is stuck: it may succeed yet */
 };
 
 /* The shell's answer to each debt. */
@@ -66,8 +68,11 @@ static inline bool witness_all(const struct witness *witness, const uint16_t *bi
 	return true;
 }
 
+/* As far as anyone can tell. */
 static inline bool witness_ran(const struct witness *witness)
 {
+	if (witness->may_run)
+		return true;
 	for (unsigned d = 0; d < witness->devices; d++)
 		if (witness->succeeded[d] & (1 << REQUEST_RUN_P2P | 1 << REQUEST_RUN))
 			return true;
@@ -197,6 +202,8 @@ static inline const char *witness_request(struct witness *witness, unsigned d, e
 
 	if (d >= witness->devices || witness->busy[d])
 		return "a device is asked while it is busy";
+	if (witness->stuck >> d & 1)
+		return "a device is asked that is stuck";
 	if (witness->asked[d] >> request & 1)
 		return "a device is asked for the same twice";
 	if (back != going_back)
