@@ -172,9 +172,9 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.slots = transfer->slots,
 		.slot_bytes = transfer->slot_bytes,
 		.peer_timeout_ms = transfer->peer_timeout_ms,
+		.device_timeout_ms = transfer->device_timeout_ms,
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
-		.device_timeout_ms = transfer->device_timeout_ms,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

@@ -348,6 +348,18 @@ static void free_session(struct vfiomig_session *session)
 	free(session);
 }
 
+/*
+ * With a stuck device all that does not face the peer is kept for ever, on purpose: the driver may still write into a slot of
+ * the arena or read from one, through the loader's ring too, and the call, should it return, looks into its device's part
+ * of the session before its thread ends. In a list, so that it is no leak to those who look for leaks.
+ */
+static void keep_session(struct vfiomig_session *session)
+{
+	static _Atomic(struct vfiomig_session *) kept;
+
+	session->kept_next = atomic_exchange(&kept, session);
+}
+
 void vfiomig_session_close(struct vfiomig_session *session)
 {
 	bool all_ended;
@@ -361,11 +373,8 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	control_close(session->conn);
 	control_accept_close(session->accept);
 	credentials_close(session->credentials);
-	/*
-	 * With a stuck device all else is kept for ever, on purpose: the driver may still write into a slot of the arena or
-	 * read from one, through the loader's ring too, and the call, should it return, looks into its device's part of the
-	 * session before its thread ends. What faces the peer is gone.
-	 */
 	if (all_ended)
 		free_session(session);
+	else
+		keep_session(session);
 }

@@ -132,6 +132,7 @@ struct vfiomig_session {
 	enum vfiomig_role role;
 	struct vfiomig_options options; /* with its defaults filled in; the strings are resolved and gone */
 	bool started;
+	struct vfiomig_session *kept_next; /* after _close, if a device is stuck; nobody follows it */
 
 	int cancel_fd; /* the user's wish */
 	int stop_fd;   /* core's: every wait of the data path ends */
