@@ -6,9 +6,11 @@
 load lib.bash
 
 # Its cases wait for peers to be given up, which a sanitizer neither shortens nor learns from.
-setup_file()
+eval "all_$(declare -f setup)"
+setup()
 {
 	[[ -z ${VFIOMIG_SANITIZED:-} ]] || skip "waits of seconds each; run it on build/release"
+	all_setup
 }
 
 # 16 MiB; at this rate they take a minute, so that no case ends before it was hit.
