@@ -183,20 +183,14 @@ void session_begin_reading(struct session_device *device)
 	device->packet_bytes = first_packet_bytes(device, 0);
 }
 
-/* By the device's own estimate, which decides nothing but the size of packets. */
-static uint64_t left_bytes(struct session_device *device)
+/* By the device's own estimate of before the stop: to ask it now would be a call more while it stands still. */
+static uint64_t left_bytes(const struct session_device *device)
 {
-	const struct vfiomig_device_ops *ops = device->device->ops;
-	struct vfiomig_pending pending = { 0 };
-	struct vfiomig_error ignored = { 0 };
-	int rc;
+	const struct vfiomig_pending *pending = &device->precopy.pending;
 
-	session_call_begin(device);
-	rc = ops->pending ? ops->pending(device->device->impl, &pending, &ignored) : -ENOTSUP;
-	session_call_end(device);
-	if (!rc && pending.stop_copy_known)
-		return pending.stop_copy_bytes;
-	return device->precopy_done ? 0 : device->device->info.expected_bytes;
+	if (device->precopy_done)
+		return pending->stop_copy_known ? pending->stop_copy_bytes : 0;
+	return device->device->info.expected_bytes;
 }
 
 int session_read_stream(struct session_device *device, struct vfiomig_error *err)
