@@ -15,6 +15,8 @@ enum {
 	KEY_SLOTS,
 	KEY_SLOT_BYTES,
 	KEY_PEER_TIMEOUT,
+	KEY_HOLD,
+	KEY_JOURNAL_DIR,
 	KEY_STATES,
 	KEY_JSON,
 };
@@ -36,6 +38,13 @@ static const struct argp_option options[] = {
 	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "Payload of a packet, 64K to 64M (1M); the smaller side counts",
 	  GROUP_COMMON },
 	{ "peer-timeout", KEY_PEER_TIMEOUT, "S", 0, "Seconds of silence after which the peer counts as dead (1)",
+	  GROUP_COMMON },
+	{ "hold", KEY_HOLD, "S", 0,
+	  "Seconds that a receiver which is prepared waits for the commit before it resets its devices; a sender whose "
+	  "commit is not answered asks for twice as long before it is in doubt (30)",
+	  GROUP_COMMON },
+	{ "journal-dir", KEY_JOURNAL_DIR, "DIR", 0,
+	  "Where the journal lies ($RUNTIME_DIRECTORY, /run/rdma-vfiomig, or $XDG_RUNTIME_DIR/rdma-vfiomig)",
 	  GROUP_COMMON },
 	{ "parallel-states", KEY_STATES, "on|off", 0,
 	  "Change the states of this side's devices all at once (on), or one device after another (off), to see what "
@@ -85,6 +94,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_PEER_TIMEOUT:
 		transfer->peer_timeout_ms = option_seconds(state, "peer-timeout", arg);
 		return 0;
+	case KEY_HOLD:
+		transfer->hold_ms = option_seconds(state, "hold", arg);
+		return 0;
+	case KEY_JOURNAL_DIR:
+		transfer->journal_dir = arg;
+		return 0;
 	case KEY_STATES:
 		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
@@ -124,6 +139,8 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.slots = transfer->slots,
 		.slot_bytes = transfer->slot_bytes,
 		.peer_timeout_ms = transfer->peer_timeout_ms,
+		.hold_ms = transfer->hold_ms,
+		.journal_dir = transfer->journal_dir,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

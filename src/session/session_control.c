@@ -64,13 +64,14 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 		session_post_token(session);
 		break;
 	case ACTION_JOURNAL:
-		session_post_fact(session, action->fact); /* in memory: it is written by being remembered */
+		session_journal_put(session, action->fact);
 		break;
 	case ACTION_STOP_WAITS:
 		session_signal(session->stop_fd);
 		break;
 	case ACTION_FINISH:
 		session->finished_ns = clock_now_ns();
+		session_journal_finish(session);
 		if (session->role == VFIOMIG_DESTINATION && session->core.phase == PHASE_DONE)
 			session_send_spans(session);
 		break;
@@ -101,8 +102,8 @@ static void step_error(struct vfiomig_session *session, enum core_event_kind kin
 	session_step(session, &(struct core_event){ .kind = kind, .error = err });
 }
 
-static int open_conn(struct vfiomig_session *session, int fd, bool accepted, struct control_conn **conn,
-		     struct vfiomig_error *err)
+int session_open_conn(struct vfiomig_session *session, int fd, bool accepted, struct control_conn **conn,
+		      struct vfiomig_error *err)
 {
 	struct control_config config = { .fd = fd,
 					 .accepted = accepted,
@@ -126,7 +127,7 @@ static void begin_source(struct vfiomig_session *session)
 		return;
 	}
 	fd = control_connect_start(&session->remote, &session->local, &err);
-	if (fd < 0 || open_conn(session, fd, false, &session->conn, &err))
+	if (fd < 0 || session_open_conn(session, fd, false, &session->conn, &err))
 		step_error(session, CORE_LOST, &err);
 	else
 		control_set_session(session->conn, session->id);
@@ -141,35 +142,23 @@ static void begin_destination(struct vfiomig_session *session)
 		step_error(session, CORE_FAILED, &err);
 }
 
-/* Someone else wants a session while this one is on: said, not left hanging. */
-static void turn_away(struct vfiomig_session *session, int fd)
-{
-	struct message_failure busy = { 0 };
-	struct control_frame frame;
-	struct control_conn *conn;
-
-	if (open_conn(session, fd, true, &conn, NULL))
-		return;
-	error_set(&busy.error, VFIOMIG_PREFLIGHT, EBUSY, "busy", "the destination is busy with another session");
-	control_poll(conn, &frame, NULL); /* our preface goes first */
-	control_send(conn, MESSAGE_ABORT, session->frame, message_encode_failure(session->frame, &busy));
-	control_close(conn);
-}
-
 static void take_control(struct vfiomig_session *session, int fd)
 {
 	struct vfiomig_error err = { 0 };
 	socklen_t bytes = sizeof(session->local);
 
 	if (session->conn || session->core.phase != PHASE_CONNECT) {
-		turn_away(session, fd);
+		struct control_conn *visitor;
+
+		if (!session_open_conn(session, fd, true, &visitor, NULL))
+			session_take_visitor(session, visitor, NULL);
 		return;
 	}
 	getsockname(fd, (struct sockaddr *)&session->local, &bytes);
 	bytes = sizeof(session->remote);
 	getpeername(fd, (struct sockaddr *)&session->remote, &bytes);
 	session->conn_ns = clock_now_ns();
-	if (open_conn(session, fd, true, &session->conn, &err))
+	if (session_open_conn(session, fd, true, &session->conn, &err))
 		step_error(session, CORE_FAILED, &err);
 }
 
@@ -234,6 +223,11 @@ static void hear_peer(struct vfiomig_session *session)
 
 	for (unsigned i = 0; i < FRAMES_PER_ROUND && rc == 1 && session->conn; i++) {
 		rc = control_poll(session->conn, &frame, &err);
+		if (rc == 1 && frame.type == MESSAGE_QUERY && is_stranger(session)) {
+			session_take_visitor(session, session->conn, &frame); /* no source of this session */
+			session->conn = NULL;
+			return;
+		}
 		if (rc == 1)
 			learn_session(session, &frame);
 		note_up(session);
@@ -247,7 +241,8 @@ static void hear_peer(struct vfiomig_session *session)
 				 rc < 0 ? err.text : "nothing came");
 		drop_conn(session);
 	} else if (rc < 0) {
-		step_error(session, CORE_LOST, &err);
+		if (!session_ask(session))
+			step_error(session, CORE_LOST, &err);
 		drop_conn(session);
 	}
 }
@@ -321,6 +316,9 @@ static void end(struct vfiomig_session *session)
 {
 	control_close(session->conn);
 	session->conn = NULL;
+	for (unsigned i = 0; i < VISITORS_MAX; i++)
+		control_close(session->visitor[i].conn);
+	control_close(session->ask.conn);
 	control_accept_close(session->accept);
 	session->accept = NULL;
 	pthread_mutex_lock(&session->snapshot_lock);
@@ -347,6 +345,8 @@ void *session_control_main(void *argument)
 		hear_threads(session);
 		take_guests(session);
 		hear_peer(session);
+		session_hear_visitors(session);
+		session_hear_answer(session);
 		hear_threads(session);
 		session_step(session, &(struct core_event){ .kind = CORE_TICK });
 		session_judge_switchover(session);

@@ -101,7 +101,7 @@ static const struct source_of_events {
 	unsigned count;
 	unsigned after_ms;
 } events[] = {
-	{ answer, 7, 1 },	    { device_answer, 2 * WITNESS_DEVICES, 1 },
+	{ answer, 9, 1 },	    { device_answer, 2 * WITNESS_DEVICES, 1 },
 	{ own_news, 9, 1 },	    { peer_message, MESSAGE_TYPES + 3, 1 },
 	{ stream_end, 5 * 2, 1 },   { token, 3, 1 },
 	{ nothing_but_time, 4, 0 }, { late_record, 1, DOWNTIME_LIMIT_MS + 1 },

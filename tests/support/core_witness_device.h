@@ -34,6 +34,7 @@ struct witness {
 	uint8_t control_up, lost, abort_came, commit_came, prepared_came, done_came;
 	uint8_t token_came, token_posted, platform_ready, finished;
 	uint8_t precopy_ended, overrun;
+	uint8_t tombstone, recorded_running; /* asked of the journal */
 };
 
 /* The shell's answer to each debt. */
