@@ -133,3 +133,58 @@ int vfiomig_journal_list(const char *dir, void (*each)(void *context, const stru
 	close(fd);
 	return rc;
 }
+
+/* What @journal may become by a person's word. 0, -EBUSY or -EALREADY. */
+static int judge(const struct vfiomig_journal *journal, enum vfiomig_decision decision,
+		 enum vfiomig_journal_state *state)
+{
+	bool source = journal->role == VFIOMIG_SOURCE, resume = decision == VFIOMIG_RESUME_SOURCE;
+
+	*state = resume ? VFIOMIG_JOURNAL_ABORTED : source ? VFIOMIG_JOURNAL_RETIRED : VFIOMIG_JOURNAL_DONE;
+	if (journal->state == *state)
+		return 0; /* said twice */
+	if (!source && journal->held && journal->state <= VFIOMIG_JOURNAL_COMMITTED)
+		return -EBUSY;
+	if (!source && journal->state == VFIOMIG_JOURNAL_RUNNING)
+		return resume ? -EALREADY : 0;
+	return journal->state <= VFIOMIG_JOURNAL_COMMITTED ? 0 : -EALREADY;
+}
+
+static int resolve(int dir_fd, const uint8_t session[16], enum vfiomig_decision decision,
+		   struct vfiomig_journal *journal, struct vfiomig_error *err)
+{
+	enum vfiomig_journal_state state;
+	int rc = journal_file_read(dir_fd, session, VFIOMIG_SOURCE, journal);
+
+	if (rc == -ENOENT)
+		rc = journal_file_read(dir_fd, session, VFIOMIG_DESTINATION, journal);
+	if (rc == -ENOENT)
+		return error_set(err, VFIOMIG_PREFLIGHT, ENOENT, "no-record",
+				 "the journal has no record of that session");
+	if (rc)
+		return error_set(err, VFIOMIG_PREFLIGHT, -rc, "record", "the record of that session cannot be read: %s",
+				 strerror(-rc));
+	rc = judge(journal, decision, &state);
+	if (rc == -EBUSY)
+		return error_set(err, VFIOMIG_PREFLIGHT, EBUSY, "not-in-doubt",
+				 "process %u still works on that session and will end it by itself", journal->pid);
+	if (rc)
+		return error_set(err, VFIOMIG_PREFLIGHT, EALREADY, "not-in-doubt",
+				 "that session is not in doubt: its record says %s, and the other side may have acted "
+				 "on it",
+				 journal_state_name(journal->state));
+	journal->state = state;
+	return journal_file_write(dir_fd, journal, true, err);
+}
+
+int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfiomig_decision decision,
+			    struct vfiomig_journal *journal, struct vfiomig_error *err)
+{
+	int rc, fd = journal_file_dir(dir, err);
+
+	if (fd < 0)
+		return fd;
+	rc = resolve(fd, session, decision, journal, err);
+	close(fd);
+	return rc;
+}
