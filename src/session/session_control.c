@@ -164,7 +164,8 @@ static void take_control(struct vfiomig_session *session, int fd)
 
 static void take_guests(struct vfiomig_session *session)
 {
-	bool lanes = session->accept && session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
+	bool lanes = session->accept && !session->ended && session->core.facts & FACT_FABRIC_OPEN &&
+		     session->fabric->ops->adopt;
 	struct control_guest guest;
 
 	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {
@@ -312,19 +313,42 @@ static bool farewell_over(struct vfiomig_session *session)
 	return clock_now_ns() - session->finished_ns > patience_ns;
 }
 
-static void end(struct vfiomig_session *session)
+static void close_all(struct vfiomig_session *session)
 {
-	control_close(session->conn);
-	session->conn = NULL;
+	drop_conn(session);
 	for (unsigned i = 0; i < VISITORS_MAX; i++)
 		control_close(session->visitor[i].conn);
 	control_close(session->ask.conn);
 	control_accept_close(session->accept);
 	session->accept = NULL;
+}
+
+/*
+ * A destination that runs, while its source may not know: as long as the caller keeps the session, who asks is answered, though
+ * the session has ended for everybody else.
+ */
+static void stay_to_answer(struct vfiomig_session *session)
+{
+	bool cancelled = false;
+
+	if (session->role == VFIOMIG_SOURCE || session->core.phase != PHASE_DONE)
+		return;
+	drop_conn(session);
+	while (!cancelled && session->journal->state == VFIOMIG_JOURNAL_RUNNING) {
+		wait_for_news(session, &cancelled);
+		take_guests(session);
+		session_hear_visitors(session);
+	}
+}
+
+static void end(struct vfiomig_session *session)
+{
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->ended = true;
 	pthread_mutex_unlock(&session->snapshot_lock);
 	session_notify(session);
+	stay_to_answer(session);
+	close_all(session);
 }
 
 void *session_control_main(void *argument)
