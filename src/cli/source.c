@@ -77,6 +77,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			source->record = source->to + 5;
 		if (source->record && !*source->record)
 			argp_error(state, "--to file: the path of the recording is missing");
+		if (source->record && (source->lanes || source->bind || source->transfer.transport))
+			argp_error(state,
+				   "--to %s: a recording has no lanes, so --qps, --bind and --transport say nothing of it",
+				   source->to);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

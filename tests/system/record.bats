@@ -91,6 +91,8 @@ record()
 @test "a recording that cannot be written is refused before anything is stopped" {
 	refused 2 send --to file: --device sim:
 	said refused 'the path of the recording is missing'
+	refused 2 send --to file:tape --qps 4 --device sim:
+	said refused 'a recording has no lanes'
 	refused 3 send --to file:nowhere/tape --device sim: --json
 	said refused 'nowhere/tape cannot be written: No such file'
 	json refused '.result.source_state == "running" and .budget == null'
