@@ -253,3 +253,30 @@ ask()
 	grep -q 'will end it by itself' refused.err
 	record to '.state == "COMMITTED"'
 }
+
+@test "a receiver whose journal takes no PREPARED lets the source go on" {
+	recv --once --device sim:bytes=1M,name=net0 --journal-dir to
+	rm -r to
+	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended recv
+	codes 1 1
+	json send '.result.source_state == "running" and .result.destination_state == "reset"'
+	json send '.devices[0].state == "RUNNING"'
+	said send 'PREPARED cannot be written to the journal'
+	empty from
+}
+
+stream_flows() { grep -q 'of about' recv.err && grep -q 'of about' send.err; }
+
+@test "a sender whose journal takes no COMMITTED does not commit" {
+	recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir to --hold 0.1
+	send_start --verbose --device sim:bytes=2M,name=net0,read-rate=1M --slot-bytes 64K --journal-dir from
+	until_true stream_flows
+	rm -r from
+	ended send
+	ended recv
+	codes 1 1
+	json send '.result.source_state == "running" and .devices[0].state == "RUNNING"'
+	json recv '.result.destination_state == "reset"'
+	record to '.state == "ABORTED"'
+}
