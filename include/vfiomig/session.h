@@ -68,7 +68,13 @@ struct vfiomig_options {
 	unsigned downtime_limit_ms; /* source: refuse the switchover, or abort before the commit, beyond it; 0: none */
 	const char *
 		record; /* source: instead of a peer, the file to record into (devices > 1: PATH.NAME or PATH.NUMBER); copied */
-	void *context; /* handed to the callbacks */
+	/*
+	 * What both sides prove themselves with, by TLS 1.3 on the control connection: at most one of the two. A side with
+	 * either refuses a peer without (VFIOMIG_AUTH), and one without refuses a peer with. Read by _create.
+	 */
+	const char *psk_file; /* "identity:hexkey" lines as of psktool, of mode 0600; the source uses the first */
+	const char *tls_dir;  /* ca-cert.pem, and {server,client}-{cert,key}.pem of the destination and the source */
+	void *context;	      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
 	unsigned

@@ -41,8 +41,8 @@ static void print_usage(FILE *out)
 	      "Try it on one machine:\n"
 	      "  rdma-vfiomig demo\n"
 	      "Move a function of a network card; on the destination first, then on the source:\n"
-	      "  rdma-vfiomig recv --listen :7000 --device vfio:0000:3b:00.2 --once\n"
-	      "  rdma-vfiomig send --to HOST:7000 --device vfio:0000:3b:00.2 --qps 8\n",
+	      "  rdma-vfiomig recv --listen :7000 --psk-file key.psk --device vfio:0000:3b:00.2 --once\n"
+	      "  rdma-vfiomig send --to HOST:7000 --psk-file key.psk --device vfio:0000:3b:00.2 --qps 8\n",
 	      out);
 }
 

@@ -3,7 +3,6 @@
 #include <argp.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "command.h"
 #include "estimate.h"
 #include "report.h"
@@ -40,7 +39,7 @@ static const struct argp probe_argp = {
 	"receiver "
 	"goes on waiting for a migration afterwards.\n\n"
 	"Example:\n"
-	"  rdma-vfiomig probe --to 192.0.2.7:7000 --device vfio:0000:3b:00.2\n\n"
+	"  rdma-vfiomig probe --to 192.0.2.7:7000 --psk-file key.psk --device vfio:0000:3b:00.2\n\n"
 	"Exit code 0: an estimate was made. Others as in send: nothing was stopped in any case.",
 	children,
 	NULL,
@@ -63,6 +62,7 @@ int probe_main(int argc, char **argv)
 {
 	struct source_options source = { 0 };
 	struct vfiomig_options session;
+	struct vfiomig_error err = { 0 };
 	struct migration migration;
 	enum vfiomig_code code;
 	int signals;
@@ -74,10 +74,13 @@ int probe_main(int argc, char **argv)
 	/* It ends before a VMM would have anything to say, so a VMM's devices can be probed with the gate on. */
 	source.transfer.vmm = (struct vmm){ .there = true, .fd = -1 };
 	migration_init(&migration, VFIOMIG_SOURCE, &source.transfer);
-	migration.insecure = !address_is_loopback(source.to);
+	migration.insecure = source_is_insecure(&source);
 	session = source_session_options(&source);
 	session.flags |= VFIOMIG_PROBE;
-	migration_run(&migration, session, signals);
+	if (source_check(&source, &err))
+		migration_refuse(&migration, &err);
+	else
+		migration_run(&migration, session, signals);
 	code = judge(&migration);
 	migration_explain(&migration);
 	if (source.transfer.json)

@@ -115,7 +115,7 @@ static const struct argp recv_argp = {
 	"\v" TRANSFER_SPEC_HELP "\n"
 	"Without --once it listens again after a failure, and after a success whose devices were closed.\n\n"
 	"Examples:\n"
-	"  rdma-vfiomig recv --listen :7000 --device vfio:0000:3b:00.2 --once\n"
+	"  rdma-vfiomig recv --listen :7000 --psk-file key.psk --device vfio:0000:3b:00.2 --once\n"
 	"  rdma-vfiomig recv --listen 127.0.0.1:0 --device sim:bytes=64M,seed=1 --once --json\n\n" COMMAND_EXIT_HELP,
 	children,
 	NULL,
@@ -173,6 +173,22 @@ static enum vfiomig_code finish(const struct recv_options *options, struct migra
 	return code;
 }
 
+/* Listening is tried first, so that an address that cannot be read is called that; nobody is let in before the check. */
+static int open_listener(const struct recv_options *options, struct vfiomig_listener **listener,
+			 struct vfiomig_error *err)
+{
+	int rc = vfiomig_listener_open(listener, options->listen, err);
+
+	if (rc)
+		return rc;
+	rc = transfer_check_address(&options->transfer, VFIOMIG_DESTINATION, vfiomig_listener_address(*listener), err);
+	if (rc) {
+		vfiomig_listener_close(*listener);
+		*listener = NULL;
+	}
+	return rc;
+}
+
 /* One session: the devices are opened for it, first of all, so that what is wrong with them is said at once. */
 static enum vfiomig_code serve_once(const struct recv_options *options, struct vfiomig_listener **listener, int signals,
 				    bool *again)
@@ -182,9 +198,9 @@ static enum vfiomig_code serve_once(const struct recv_options *options, struct v
 	enum vfiomig_code code;
 
 	migration_init(&migration, VFIOMIG_DESTINATION, &options->transfer);
-	migration.insecure = !address_is_loopback(options->listen);
+	migration.insecure = transfer_is_plain(&options->transfer) && !address_is_loopback(options->listen);
 	code = migration_open(&migration);
-	if (code == VFIOMIG_OK && !*listener && vfiomig_listener_open(listener, options->listen, &err))
+	if (code == VFIOMIG_OK && !*listener && open_listener(options, listener, &err))
 		code = migration_refuse(&migration, &err);
 	if (code != VFIOMIG_OK) {
 		report(options, &migration);

@@ -5,7 +5,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "command.h"
 #include "keep.h"
 #include "options.h"
@@ -89,7 +88,7 @@ static const struct argp send_argp = {
 	"name.\n\n"
 	"A signal (SIGINT, SIGTERM) cancels: the devices here run again, those of the receiver are reset.\n\n"
 	"Examples:\n"
-	"  rdma-vfiomig send --to 192.0.2.7:7000 --device vfio:0000:3b:00.2 --qps 8\n"
+	"  rdma-vfiomig send --to 192.0.2.7:7000 --psk-file key.psk --device vfio:0000:3b:00.2 --qps 8\n"
 	"  rdma-vfiomig send --to 127.0.0.1:7000 --device sim:bytes=64M,seed=1 --timeline where.html\n"
 	"  rdma-vfiomig send --to file:nic.state --device vfio:0000:3b:00.2\n\n" COMMAND_EXIT_HELP,
 	children,
@@ -116,6 +115,8 @@ static enum vfiomig_code migrate(const struct send_options *options, struct migr
 
 	session.downtime_limit_ms = options->downtime_limit_ms;
 	if (options->timeline && timeline_open(timeline, options->timeline, &err))
+		return migration_refuse(migration, &err);
+	if (source_check(&options->source, &err))
 		return migration_refuse(migration, &err);
 	return migration_run(migration, session, signals);
 }
@@ -173,7 +174,7 @@ int send_main(int argc, char **argv)
 	if (signals < 0)
 		return VFIOMIG_INTERNAL;
 	migration_init(&migration, VFIOMIG_SOURCE, &options.source.transfer);
-	migration.insecure = !options.source.record && !address_is_loopback(options.source.to);
+	migration.insecure = source_is_insecure(&options.source);
 	code = migrate(&options, &migration, &timeline, signals);
 	migration.holds = holds_after(&options, &migration, code);
 	migration_explain(&migration);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "address.h"
 #include "options.h"
 
 enum {
@@ -29,6 +30,23 @@ static const struct argp_option options[] = {
 	  1 },
 	{ 0 },
 };
+
+static void check_recording(struct argp_state *state, const struct source_options *source)
+{
+	if (!source->record)
+		return;
+	if (!*source->record)
+		argp_error(state, "--to file: the path of the recording is missing");
+	if (!transfer_is_plain(&source->transfer) || source->transfer.insecure)
+		argp_error(state,
+			   "--to %s: a recording has no peer, so --psk-file, --tls-dir and --insecure say "
+			   "nothing of it",
+			   source->to);
+	if (source->lanes || source->bind || source->transfer.transport)
+		argp_error(state,
+			   "--to %s: a recording has no lanes, so --qps, --bind and --transport say nothing of it",
+			   source->to);
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -75,12 +93,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "nowhere to go: name the receiver with --to HOST:PORT");
 		if (source->to && !strncmp(source->to, "file:", 5))
 			source->record = source->to + 5;
-		if (source->record && !*source->record)
-			argp_error(state, "--to file: the path of the recording is missing");
-		if (source->record && (source->lanes || source->bind || source->transfer.transport))
-			argp_error(state,
-				   "--to %s: a recording has no lanes, so --qps, --bind and --transport say nothing of it",
-				   source->to);
+		check_recording(state, source);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -89,6 +102,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { { &transfer_argp, 0, NULL, 0 }, { 0 } };
 const struct argp source_argp = { options, parse, NULL, NULL, children, NULL, NULL };
+
+bool source_is_insecure(const struct source_options *source)
+{
+	return !source->record && transfer_is_plain(&source->transfer) && !address_is_loopback(source->to);
+}
+
+int source_check(const struct source_options *source, struct vfiomig_error *err)
+{
+	/* An address without a port is a mistake of another kind, and the session will say which. */
+	if (source->record || !strrchr(source->to, ':'))
+		return 0;
+	return transfer_check_address(&source->transfer, VFIOMIG_SOURCE, source->to, err);
+}
 
 struct vfiomig_options source_session_options(const struct source_options *source)
 {

@@ -26,6 +26,11 @@ struct source_options {
 enum { SOURCE_KEY_FIRST = 0x800 };
 extern const struct argp source_argp;
 
+/* Nothing will prove who the receiver is, and the state leaves this machine. */
+bool source_is_insecure(const struct source_options *source);
+/* Whether that is allowed: as transfer_check_address. */
+int source_check(const struct source_options *source, struct vfiomig_error *err);
+
 /* The options of a session, as far as they are common. */
 struct vfiomig_options source_session_options(const struct source_options *source);
 

@@ -82,6 +82,8 @@ static void facts(const struct migration *migration, FILE *out)
 	if (stats->loader && stats->loader[0])
 		fact(out, "loader", "%s", stats->loader);
 	fact(out, "slots", "%u of %s per device, %s in all", stats->slots, slot.text, arena.text);
+	if (!transfer_is_plain(migration->transfer))
+		fact(out, "peer", "authenticated by %s", transfer_authentication(migration->transfer));
 	fact(out, "payload", "clear%s", migration->insecure ? ", and nothing proves who the peer is" : "");
 }
 

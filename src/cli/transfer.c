@@ -18,6 +18,9 @@ enum {
 	KEY_HOLD,
 	KEY_JOURNAL_DIR,
 	KEY_STATES,
+	KEY_PSK_FILE,
+	KEY_TLS_DIR,
+	KEY_INSECURE,
 	KEY_JSON,
 };
 
@@ -51,6 +54,18 @@ static const struct argp_option options[] = {
 	  "the "
 	  "former gains",
 	  GROUP_COMMON },
+	{ "psk-file", KEY_PSK_FILE, "FILE", 0,
+	  "A key that both sides have, as psktool makes it (mode 0600): the control connection is TLS 1.3 then, and a "
+	  "peer "
+	  "without it is refused (exit code 4)",
+	  GROUP_COMMON },
+	{ "tls-dir", KEY_TLS_DIR, "DIR", 0,
+	  "The same by certificates: ca-cert.pem, and server-cert.pem, server-key.pem of the receiver, "
+	  "client-cert.pem, "
+	  "client-key.pem of the sender",
+	  GROUP_COMMON },
+	{ "insecure", KEY_INSECURE, NULL, 0,
+	  "Do without either of them on an address that is not this machine's own loopback", GROUP_COMMON },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
 	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
 	{ 0 },
@@ -61,6 +76,33 @@ static void add_device(struct argp_state *state, struct transfer_options *transf
 	if (transfer->devices == VFIOMIG_DEVICES_MAX)
 		argp_error(state, "--device %s: at most %d devices go into one session", spec, VFIOMIG_DEVICES_MAX);
 	transfer->specs[transfer->devices++] = spec;
+}
+
+static error_t parse_authentication(int key, char *arg, struct transfer_options *transfer)
+{
+	switch (key) {
+	case KEY_PSK_FILE:
+		transfer->psk_file = arg;
+		return 0;
+	case KEY_TLS_DIR:
+		transfer->tls_dir = arg;
+		return 0;
+	case KEY_INSECURE:
+		transfer->insecure = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void check_whole(struct argp_state *state, const struct transfer_options *transfer)
+{
+	if (!transfer->devices)
+		argp_error(state, "no device: say which one with --device SPEC");
+	if (transfer->psk_file && transfer->tls_dir)
+		argp_error(state, "--psk-file and --tls-dir: one of them is enough, and both are too many");
+	if (transfer->insecure && !transfer_is_plain(transfer))
+		argp_error(state, "--insecure: with --psk-file or --tls-dir there is nothing to do without");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -110,11 +152,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		transfer->verbose = true;
 		return 0;
 	case ARGP_KEY_END:
-		if (!transfer->devices)
-			argp_error(state, "no device: say which one with --device SPEC");
+		check_whole(state, transfer);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_authentication(key, arg, transfer);
 	}
 }
 
@@ -141,6 +182,8 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.peer_timeout_ms = transfer->peer_timeout_ms,
 		.hold_ms = transfer->hold_ms,
 		.journal_dir = transfer->journal_dir,
+		.psk_file = transfer->psk_file,
+		.tls_dir = transfer->tls_dir,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

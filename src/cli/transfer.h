@@ -22,8 +22,10 @@ struct transfer_options {
 	unsigned peer_timeout_ms;
 	unsigned hold_ms;
 	const char *journal_dir;
-	bool serial_states; /* one device after another */
-	struct vmm vmm;	    /* each role's own option sets it */
+	bool serial_states;		/* one device after another */
+	struct vmm vmm;			/* each role's own option sets it */
+	const char *psk_file, *tls_dir; /* at most one of them */
+	bool insecure;			/* neither is needed, wherever the peer is */
 	bool json, verbose;
 };
 
@@ -43,6 +45,18 @@ bool transfer_spec_is_inherited(const char *spec);
  * has no way to say here that its part is done. Returns 0, or -ENOTSUP with the reason (VFIOMIG_PREFLIGHT).
  */
 int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig_role role, struct vfiomig_error *err);
+
+/* Neither a key nor a certificate was given. */
+bool transfer_is_plain(const struct transfer_options *transfer);
+/* What they prove themselves with, in the words of the report: "psk", "x509" or "none". */
+const char *transfer_authentication(const struct transfer_options *transfer);
+
+/*
+ * @address, where a session without authentication would listen or go: one that leaves this machine is refused, with -EACCES
+ * (VFIOMIG_USAGE), or only warned of on stderr if that was asked for. Returns 0 then.
+ */
+int transfer_check_address(const struct transfer_options *transfer, enum vfiomig_role role, const char *address,
+			   struct vfiomig_error *err);
 
 /* What the spec forms and their options are: the same text ends both commands' help. */
 #define TRANSFER_SPEC_HELP                                                                                           \

@@ -165,6 +165,11 @@ static void pending_await_end(struct pending *pending)
 		pending_drop(pending);
 }
 
+static bool accept_knows(uint16_t kind)
+{
+	return kind == PREFACE_CONTROL || kind == PREFACE_CONTROL_TLS || kind == PREFACE_LANE;
+}
+
 /* 1: @pending has said what it is, and its descriptor is @guest's. */
 static int pending_read(struct control_accept *accept, struct pending *pending, struct control_guest *guest)
 {
@@ -183,7 +188,7 @@ static int pending_read(struct control_accept *accept, struct pending *pending, 
 		pending_dismiss(pending);
 		return 0;
 	}
-	if (result || (preface.kind != PREFACE_CONTROL && preface.kind != PREFACE_LANE)) {
+	if (result || (!accept_knows(preface.kind))) {
 		pending_drop(pending);
 		return 0;
 	}

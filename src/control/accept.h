@@ -16,7 +16,7 @@ enum { ACCEPT_PENDING_MAX = 2 * VFIOMIG_LANES_MAX };
 struct control_accept;
 
 struct control_guest {
-	uint16_t kind; /* enum preface_kind of wire/hello.h; nothing else comes out */
+	uint16_t kind; /* enum preface_kind of wire/hello.h, not BUSY; nothing else comes out */
 	int fd;	       /* non-blocking, its preface consumed; the caller's */
 };
 

@@ -4,46 +4,17 @@
  * at every poll from then on. A failure to send is held back until all that had come before is handed out: the peer's last
  * words usually say why it went.
  */
-#include "control/conn.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
-#include "control/address.h"
-#include "control/frame.h"
-#include "control/queue.h"
-
-enum conn_state { CONN_CONNECTING = 0, CONN_PREFACE, CONN_OPEN, CONN_BROKEN };
-
-struct control_conn {
-	struct control_config config;
-	struct control_stream stream;
-	enum conn_state state;
-	char peer[ADDRESS_TEXT_BYTES];
-	bool has_session;
-	uint8_t session[HELLO_SESSION_BYTES];
-
-	uint8_t preface[PREFACE_BYTES]; /* the peer's */
-	size_t preface_got_bytes, preface_sent_bytes;
-
-	uint8_t head_bytes[FRAME_HEAD_BYTES];
-	struct frame_head head;
-	uint8_t *body;	  /* owned */
-	size_t got_bytes; /* of head and body together */
-
-	struct queue queue;
-	int send_errnum; /* why nothing can be sent any more */
-	int result;	 /* once broken */
-	struct vfiomig_error error;
-};
+#include "control/conn_parts.h"
 
 static void conn_tune(const struct control_conn *conn)
 {
@@ -65,6 +36,16 @@ static void conn_name_peer(struct control_conn *conn)
 	address_format(&peer, conn->peer);
 }
 
+/* What a connection would have closed. */
+static void conn_give_up(const struct control_config *config)
+{
+	struct control_stream stream = { .fd = config->fd, .state = config->stream_state };
+
+	if (config->stream && config->stream->close)
+		config->stream->close(&stream);
+	close(config->fd);
+}
+
 int control_open(struct control_conn **out, const struct control_config *config, struct vfiomig_error *err)
 {
 	struct control_conn *conn = calloc(1, sizeof(*conn));
@@ -81,7 +62,7 @@ int control_open(struct control_conn **out, const struct control_config *config,
 		if (conn)
 			control_close(conn);
 		else
-			close(config->fd);
+			conn_give_up(config);
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a control connection");
 	}
 	conn_tune(conn);
@@ -102,106 +83,6 @@ void control_set_session(struct control_conn *conn, const uint8_t session[16])
 {
 	memcpy(conn->session, session, sizeof(conn->session));
 	conn->has_session = true;
-}
-
-__attribute__((format(printf, 5, 6))) static int conn_fail(struct control_conn *conn, enum vfiomig_code code,
-							   int errnum, const char *name, const char *format, ...)
-{
-	char text[sizeof(conn->error.text)];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	conn->state = CONN_BROKEN;
-	conn->result = error_set(&conn->error, code, errnum, name, "%s", text);
-	return conn->result;
-}
-
-/* An errno of the socket, or of the stream. */
-static int conn_lost(struct control_conn *conn, int errnum)
-{
-	if (errnum == ETIMEDOUT)
-		return conn_fail(conn, VFIOMIG_TIMEOUT, ETIMEDOUT, "peer-silent", "%s has answered nothing for %u ms",
-				 conn->peer, conn->config.timeout_ms);
-	if (errnum == EPIPE || errnum == ECONNRESET)
-		return conn_fail(conn, VFIOMIG_FABRIC, EPIPE, "peer-closed", "%s closed the control connection%s",
-				 conn->peer, conn->got_bytes ? " in the middle of a message" : "");
-	return conn_fail(conn, VFIOMIG_FABRIC, errnum, "control-lost", "the control connection to %s was lost: %s",
-			 conn->peer, strerror(errnum));
-}
-
-static int conn_connect(struct control_conn *conn)
-{
-	struct pollfd fd = { .fd = conn->stream.fd, .events = POLLOUT };
-	socklen_t bytes = sizeof(int);
-	int errnum = 0;
-
-	if (poll(&fd, 1, 0) <= 0)
-		return 0;
-	if (getsockopt(fd.fd, SOL_SOCKET, SO_ERROR, &errnum, &bytes))
-		errnum = errno;
-	if (errnum)
-		return conn_fail(conn, VFIOMIG_FABRIC, errnum, "connect", "cannot connect to %s: %s", conn->peer,
-				 strerror(errnum));
-	conn->state = CONN_PREFACE;
-	return 0;
-}
-
-static int preface_judge(struct control_conn *conn)
-{
-	struct preface preface;
-	int result = preface_decode(&preface, conn->preface);
-
-	if (result == -EPROTONOSUPPORT)
-		return conn_fail(conn, VFIOMIG_PREFLIGHT, EPROTONOSUPPORT, "peer-version",
-				 "%s speaks version %u of the protocol, this side version %d: install the same on both",
-				 conn->peer, preface.version, WIRE_VERSION);
-	if (result || preface.kind != PREFACE_CONTROL)
-		return conn_fail(conn, VFIOMIG_PROTOCOL, EPROTO, "peer-unknown",
-				 "what answers at %s is not rdma-vfiomig", conn->peer);
-	return 0;
-}
-
-static int preface_send(struct control_conn *conn)
-{
-	const struct preface ours = { .version = WIRE_VERSION, .kind = PREFACE_CONTROL };
-	uint8_t bytes[PREFACE_BYTES];
-	ssize_t sent;
-
-	preface_encode(bytes, &ours);
-	sent = send(conn->stream.fd, bytes + conn->preface_sent_bytes, PREFACE_BYTES - conn->preface_sent_bytes,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sent >= 0)
-		conn->preface_sent_bytes += (size_t)sent;
-	return sent >= 0 || errno == EAGAIN || errno == EINTR ? 0 : conn_lost(conn, errno);
-}
-
-static int preface_receive(struct control_conn *conn)
-{
-	ssize_t got = recv(conn->stream.fd, conn->preface + conn->preface_got_bytes,
-			   PREFACE_BYTES - conn->preface_got_bytes, MSG_DONTWAIT);
-
-	if (got == 0)
-		return conn_lost(conn, EPIPE);
-	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : conn_lost(conn, errno);
-	conn->preface_got_bytes += (size_t)got;
-	return conn->preface_got_bytes < PREFACE_BYTES ? 0 : preface_judge(conn);
-}
-
-static int conn_exchange_prefaces(struct control_conn *conn)
-{
-	int result = 0;
-
-	if (conn->preface_sent_bytes < PREFACE_BYTES)
-		result = preface_send(conn);
-	if (result == 0 && !conn->config.accepted && conn->preface_got_bytes < PREFACE_BYTES)
-		result = preface_receive(conn);
-	if (result == 0 && conn->preface_sent_bytes == PREFACE_BYTES &&
-	    (conn->config.accepted || conn->preface_got_bytes == PREFACE_BYTES))
-		conn->state = CONN_OPEN;
-	return result;
 }
 
 /* Send what is queued; a failure is only noted. */
@@ -312,10 +193,8 @@ int control_poll(struct control_conn *conn, struct control_frame *frame, struct 
 {
 	int result = 0;
 
-	if (conn->state == CONN_CONNECTING)
-		result = conn_connect(conn);
-	if (conn->state == CONN_PREFACE)
-		result = conn_exchange_prefaces(conn);
+	if (conn->state < CONN_OPEN)
+		result = conn_set_up(conn);
 	if (conn->state == CONN_OPEN) {
 		conn_flush(conn);
 		result = conn_receive(conn, frame);
@@ -336,12 +215,25 @@ short control_events(const struct control_conn *conn)
 		return POLLOUT;
 	if (conn->state == CONN_PREFACE)
 		return conn->preface_sent_bytes < PREFACE_BYTES ? POLLIN | POLLOUT : POLLIN;
-	return conn->stream.ops->events(&conn->stream, !control_drained(conn) && !conn->send_errnum);
+	return conn->stream.ops->events(&conn->stream,
+					conn->state == CONN_OPEN && !control_drained(conn) && !conn->send_errnum);
 }
 
 bool control_ready(const struct control_conn *conn)
 {
 	return conn->state == CONN_OPEN;
+}
+
+int control_prove(struct control_conn *conn, const uint8_t session[16], unsigned lane, uint8_t proof[32])
+{
+	uint8_t about[sizeof(conn->session) + sizeof(uint16_t)];
+
+	memset(proof, 0, HELLO_PROOF_BYTES);
+	if (!conn->stream.ops->prove)
+		return 0;
+	memcpy(about, session, sizeof(conn->session));
+	put_be16(about + sizeof(conn->session), (uint16_t)lane);
+	return conn->stream.ops->prove(&conn->stream, about, sizeof(about), proof);
 }
 
 bool control_drained(const struct control_conn *conn)

@@ -20,6 +20,7 @@ struct control_conn;
 struct control_config {
 	int fd;	       /* connected, or of control_connect_start; the connection's from open on, also if that fails */
 	bool accepted; /* came from control_accept, which has read the peer's preface */
+	uint16_t peer_kind; /* accepted: what that preface said, enum preface_kind; 0: what is wanted */
 	const struct control_stream_ops *stream; /* NULL: plain */
 	void *stream_state;			 /* handed to the stream, whose it is */
 	uint32_t (*limit)(uint16_t type);	 /* longest body of @type; UINT32_MAX: no such type, refused */
@@ -67,6 +68,9 @@ int control_send(struct control_conn *conn, uint16_t type, const void *body, siz
  *                    "frame-session", "peer-unknown"
  *   -EPROTONOSUPPORT the peer speaks another version (VFIOMIG_PREFLIGHT, "peer-version")
  *   -ETIMEDOUT       the peer acknowledges nothing any more (VFIOMIG_TIMEOUT)
+ *   -EACCES          one end does not take the other for what it must be (VFIOMIG_AUTH): "authentication",
+ *                    "peer-plain", "peer-wants-proof"; no frame of this peer was read
+ *   -EBUSY           it has another session (VFIOMIG_PREFLIGHT)
  *   -ECONNREFUSED and other errnos of connect and recv (VFIOMIG_FABRIC)
  * All frames that came before an end are handed out before it is told.
  */
@@ -76,8 +80,13 @@ int control_poll(struct control_conn *conn, struct control_frame *frame, struct 
 int control_fd(const struct control_conn *conn);
 short control_events(const struct control_conn *conn);
 
-/* Both prefaces are through. */
+/* Both prefaces are through, and where the stream authenticates, the peer has proved itself. */
 bool control_ready(const struct control_conn *conn);
+/*
+ * What shows that @lane belongs to @session over this connection: only its two ends can make it, and for no other session
+ * or lane is it the same. Once ready. Zero where the stream proves nothing; 0 or -EIO.
+ */
+int control_prove(struct control_conn *conn, const uint8_t session[16], unsigned lane, uint8_t proof[32]);
 /* Everything sent so far is the kernel's. */
 bool control_drained(const struct control_conn *conn);
 

@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "wire/hello.h"
+
 static ssize_t plain_read(struct control_stream *stream, void *to, size_t bytes)
 {
 	ssize_t got = recv(stream->fd, to, bytes, MSG_DONTWAIT);
@@ -31,6 +33,7 @@ static short plain_events(const struct control_stream *stream, int writing)
 }
 
 const struct control_stream_ops control_stream_plain = {
+	.preface_kind = PREFACE_CONTROL,
 	.read = plain_read,
 	.write = plain_write,
 	.events = plain_events,

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,13 +142,14 @@ static int suffix_shift(const char *suffix)
 /* Returns 0, or -1 if it is no number. */
 static int read_number(const char *value, enum spec_type type, uint64_t *number)
 {
+	bool hex = value[0] == '0' && (value[1] == 'x' || value[1] == 'X');
 	char *end;
 	int shift;
 
 	if (!isdigit((unsigned char)value[0])) /* strtoull takes signs and blanks */
 		return -1;
 	errno = 0;
-	*number = strtoull(value, &end, 0);
+	*number = strtoull(value, &end, hex ? 16 : 10); /* never 8: a leading zero means nothing */
 	if (errno)
 		return -1;
 	if (!*end)

@@ -40,6 +40,9 @@ static int check_options(const struct vfiomig_options *options, enum vfiomig_rol
 				 "a source needs the address of its destination, or a file to record into");
 	if (role == VFIOMIG_DESTINATION && !options->listener)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a destination needs a listener");
+	if (options->psk_file && options->tls_dir)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "a session is authenticated by a pre-shared key or by certificates, not by both");
 	if (options->lanes > VFIOMIG_LANES_MAX)
 		return refuse_option(err, "lanes", options->lanes, 1, VFIOMIG_LANES_MAX);
 	if (options->slots && (options->slots < VFIOMIG_SLOTS_MIN || options->slots > VFIOMIG_SLOTS_MAX))
@@ -134,8 +137,10 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
 	rc = rc ? rc : resolve(session, err);
 	rc = rc ? rc : session_journal_open(session, options->journal_dir, err);
-	session->options.peer = session->options.bind = session->options.record = session->options.journal_dir =
-		NULL; /* resolved: the caller's strings are needed no more */
+	rc = rc ? rc : session_take_credentials(session, err);
+	session->options.peer = session->options.bind = session->options.record = session->options.psk_file =
+		session->options.tls_dir = session->options.journal_dir =
+			NULL; /* the caller's strings are needed no more */
 	if (rc) {
 		vfiomig_session_close(session);
 		return rc;
@@ -331,6 +336,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	session_journal_close(session);
 	control_close(session->conn);
 	control_accept_close(session->accept);
+	credentials_close(session->credentials);
 	for (unsigned d = 0; d < session->devices; d++) {
 		close_fd(session->device[d].wake_fd);
 		free(session->device[d].blob);

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "control/accept.h"
 #include "control/conn.h"
+#include "control/credentials.h"
 #include "device/device.h"
 #include "io/loader.h"
 #include "io/reader.h"
@@ -33,6 +34,7 @@
 #include "session/plan.h"
 #include "slot/arena.h"
 #include "transport/fabric.h"
+#include "wire/hello.h"
 
 enum {
 	LANES_DEFAULT = 8,
@@ -161,6 +163,8 @@ struct vfiomig_session {
 	struct core core; /* stepped with snapshot_lock held, read by _stats */
 	struct control_conn *conn;
 	struct control_accept *accept;
+	struct credentials *credentials;			  /* NULL: nobody proves anything */
+	uint8_t lane_proof[VFIOMIG_LANES_MAX][HELLO_PROOF_BYTES]; /* set when the connection is up; then read-only */
 	struct plan_side side;
 	struct plan plan; /* set before OPEN_FABRIC; from then on read-only */
 	struct message_offer offer;
@@ -255,11 +259,21 @@ void session_post_token(struct vfiomig_session *session);
 void session_post_trial(struct vfiomig_session *session, unsigned lane);
 uint32_t session_trial_bytes(const struct vfiomig_session *session);
 
+/*
+ * session_auth.c: who the peer is. Credentials are read from what the options name; secure gives a connection its stream, and closes
+ * the descriptor if it cannot; prove_lanes fills lane_proof once the connection is up. VFIOMIG_PREFLIGHT, VFIOMIG_INTERNAL.
+ */
+int session_take_credentials(struct vfiomig_session *session, struct vfiomig_error *err);
+int session_secure(struct vfiomig_session *session, struct control_config *config, struct vfiomig_error *err);
+int session_prove_lanes(struct vfiomig_session *session, struct vfiomig_error *err);
+/* Busy, said in a preface to one to whom nothing else can be said; takes the descriptor. */
+void session_turn_away_unheard(int fd);
+
 /* session_control.c */
 void *session_control_main(void *session);
 /* Control thread: one event in, its actions carried out. */
 void session_step(struct vfiomig_session *session, const struct core_event *event);
-int session_open_conn(struct vfiomig_session *session, int fd, bool accepted, struct control_conn **conn,
+int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
 		      struct vfiomig_error *err);
 
 /* session_journal.c: open before the threads are there, the others on the control thread. -errno as of journal_file.h. */

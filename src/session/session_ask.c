@@ -43,7 +43,7 @@ static void call(struct vfiomig_session *session)
 	struct session_ask *ask = &session->ask;
 	int fd = control_connect_start(&session->remote, NULL, NULL);
 
-	if (fd < 0 || session_open_conn(session, fd, false, &ask->conn, NULL)) {
+	if (fd < 0 || session_open_conn(session, fd, 0, &ask->conn, NULL)) {
 		ask->conn = NULL;
 		hang_up(ask, PAUSE_MS);
 		return;

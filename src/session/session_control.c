@@ -102,11 +102,14 @@ static void step_error(struct vfiomig_session *session, enum core_event_kind kin
 	session_step(session, &(struct core_event){ .kind = kind, .error = err });
 }
 
-int session_open_conn(struct vfiomig_session *session, int fd, bool accepted, struct control_conn **conn,
+/* @peer_kind: of a connection that was accepted, what its preface said; else 0. The descriptor is taken in any case. */
+int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
 		      struct vfiomig_error *err)
 {
+	bool accepted = peer_kind != 0;
 	struct control_config config = { .fd = fd,
 					 .accepted = accepted,
+					 .peer_kind = peer_kind,
 					 .limit = message_bytes_max,
 					 .body_bytes_max = MESSAGE_BYTES_MAX,
 					 .queue_bytes = QUEUE_BYTES,
@@ -114,6 +117,8 @@ int session_open_conn(struct vfiomig_session *session, int fd, bool accepted, st
 
 	if (!accepted)
 		config.peer = session->remote;
+	if (session_secure(session, &config, err))
+		return -1;
 	return control_open(conn, &config, err);
 }
 
@@ -127,7 +132,7 @@ static void begin_source(struct vfiomig_session *session)
 		return;
 	}
 	fd = control_connect_start(&session->remote, &session->local, &err);
-	if (fd < 0 || session_open_conn(session, fd, false, &session->conn, &err))
+	if (fd < 0 || session_open_conn(session, fd, 0, &session->conn, &err))
 		step_error(session, CORE_LOST, &err);
 	else
 		control_set_session(session->conn, session->id);
@@ -142,7 +147,7 @@ static void begin_destination(struct vfiomig_session *session)
 		step_error(session, CORE_FAILED, &err);
 }
 
-static void take_control(struct vfiomig_session *session, int fd)
+static void take_control(struct vfiomig_session *session, int fd, uint16_t peer_kind)
 {
 	struct vfiomig_error err = { 0 };
 	socklen_t bytes = sizeof(session->local);
@@ -150,7 +155,9 @@ static void take_control(struct vfiomig_session *session, int fd)
 	if (session->conn || session->core.phase != PHASE_CONNECT) {
 		struct control_conn *visitor;
 
-		if (!session_open_conn(session, fd, true, &visitor, NULL))
+		if (peer_kind != PREFACE_CONTROL && !session->credentials)
+			session_turn_away_unheard(fd);
+		else if (!session_open_conn(session, fd, peer_kind, &visitor, NULL))
 			session_take_visitor(session, visitor, NULL);
 		return;
 	}
@@ -158,7 +165,7 @@ static void take_control(struct vfiomig_session *session, int fd)
 	bytes = sizeof(session->remote);
 	getpeername(fd, (struct sockaddr *)&session->remote, &bytes);
 	session->conn_ns = clock_now_ns();
-	if (session_open_conn(session, fd, true, &session->conn, &err))
+	if (session_open_conn(session, fd, peer_kind, &session->conn, &err))
 		step_error(session, CORE_FAILED, &err);
 }
 
@@ -171,8 +178,8 @@ static void take_guests(struct vfiomig_session *session)
 	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {
 		if (!control_accept_poll(session->accept, clock_now_ns(), &guest))
 			break;
-		if (guest.kind == PREFACE_CONTROL)
-			take_control(session, guest.fd);
+		if (guest.kind != PREFACE_LANE)
+			take_control(session, guest.fd, guest.kind);
 		else if (lanes)
 			session->fabric->ops->adopt(session->fabric, guest.fd);
 		else
@@ -198,8 +205,12 @@ static void learn_session(struct vfiomig_session *session, const struct control_
  */
 static void note_up(struct vfiomig_session *session)
 {
+	struct vfiomig_error err = { 0 };
+
 	if (session->conn_up || !control_ready(session->conn) || !session->id_known)
 		return;
+	if (session_prove_lanes(session, &err))
+		step_error(session, CORE_FAILED, &err);
 	session->conn_up = true;
 	step_fact(session, FACT_CONTROL_UP);
 }
@@ -210,7 +221,10 @@ static void drop_conn(struct vfiomig_session *session)
 	session->conn = NULL;
 }
 
-/* A stranger hung up, or says nothing: wait on for the source. */
+/*
+ * A stranger hung up, or says nothing: wait on for the source. One who tried and has the wrong key is most likely the source, and
+ * its user wants to know.
+ */
 static bool is_stranger(const struct vfiomig_session *session)
 {
 	return session->role == VFIOMIG_DESTINATION && !session->conn_up && session->core.phase == PHASE_CONNECT;
@@ -237,7 +251,8 @@ static void hear_peer(struct vfiomig_session *session)
 	}
 	if (!session->conn)
 		return;
-	if (is_stranger(session) && (rc < 0 || clock_now_ns() - session->conn_ns > PREFACE_MS * NS_PER_MS)) {
+	if (is_stranger(session) && err.code != VFIOMIG_AUTH &&
+	    (rc < 0 || clock_now_ns() - session->conn_ns > PREFACE_MS * NS_PER_MS)) {
 		session_log_line(session, VFIOMIG_LOG_WARNING, "someone connected and was no source: %s",
 				 rc < 0 ? err.text : "nothing came");
 		drop_conn(session);

@@ -121,6 +121,7 @@ static void do_open(struct vfiomig_session *session)
 	struct vfiomig_error err = { 0 };
 
 	memcpy(config.session, session->id, sizeof(config.session));
+	memcpy(config.proof, session->lane_proof, sizeof(config.proof));
 	if (open_memory(session, &err) || (!session->record && ops->open(&session->fabric, &config, &err)))
 		fail_here(session, &err);
 	else

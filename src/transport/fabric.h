@@ -56,8 +56,9 @@ struct fabric_limits {
 struct fabric_config {
 	struct fabric_route route;
 	unsigned lanes;
-	uint8_t session[16];	   /* binds lanes to their session */
-	const struct arena *arena; /* open; outlives the fabric */
+	uint8_t session[16];		      /* binds lanes to their session */
+	uint8_t proof[VFIOMIG_LANES_MAX][32]; /* what each lane's hello shows; zero where nobody proves anything */
+	const struct arena *arena;	      /* open; outlives the fabric */
 	struct fabric_sink sink;
 };
 

@@ -110,6 +110,8 @@ static struct tcp_lane *guest_lane(struct tcp_fabric *tcp, const struct guest *g
 		return NULL;
 	if (memcmp(hello.session, tcp->config.session, sizeof(hello.session)) != 0)
 		return NULL;
+	if (!hello_proves(&hello, tcp->config.proof[hello.lane]))
+		return NULL;
 	return tcp->lanes[hello.lane].fd < 0 ? &tcp->lanes[hello.lane] : NULL;
 }
 

@@ -55,7 +55,7 @@ static int dial_start(struct dial *dial, const struct fabric_route *route)
 	return -errno;
 }
 
-static int dial_greet(struct dial *dial, unsigned lane, const uint8_t session[HELLO_SESSION_BYTES])
+static int dial_greet(struct dial *dial, unsigned lane, const struct fabric_config *config)
 {
 	const struct preface preface = { .version = WIRE_VERSION, .kind = PREFACE_LANE };
 	struct hello hello = { .version = WIRE_VERSION, .lane = (uint16_t)lane };
@@ -68,7 +68,8 @@ static int dial_greet(struct dial *dial, unsigned lane, const uint8_t session[HE
 		return -errno;
 	if (errnum)
 		return -errnum;
-	memcpy(hello.session, session, sizeof(hello.session));
+	memcpy(hello.session, config->session, sizeof(hello.session));
+	memcpy(hello.proof, config->proof[lane], sizeof(hello.proof));
 	preface_encode(greeting, &preface);
 	hello_encode(greeting + PREFACE_BYTES, &hello);
 	sent = send(dial->fd, greeting, sizeof(greeting), MSG_NOSIGNAL);
@@ -126,7 +127,7 @@ static int dial_advance(struct tcp_fabric *tcp, unsigned lane, struct dial *dial
 	int result;
 
 	if (dial->state == DIAL_CONNECTING)
-		result = dial_greet(dial, lane, tcp->config.session);
+		result = dial_greet(dial, lane, &tcp->config);
 	else
 		result = dial_listen(dial, &preface);
 	if (result)

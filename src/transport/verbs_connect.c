@@ -175,6 +175,7 @@ static int on_route(struct verbs_fabric *fabric, struct verbs_lane *lane, struct
 	if (rc)
 		return rc;
 	memcpy(hello.session, fabric->config.session, sizeof(hello.session));
+	memcpy(hello.proof, fabric->config.proof[lane->number], sizeof(hello.proof));
 	hello_encode(bytes, &hello);
 	if (rdma_connect(lane->id, &param))
 		return call_failed(lane, "rdma_connect", err);
@@ -210,6 +211,8 @@ static struct verbs_lane *requested_lane(struct verbs_fabric *fabric, const stru
 	if (memcmp(hello.session, fabric->config.session, sizeof(hello.session)) != 0)
 		return NULL;
 	if (hello.lane >= fabric->config.lanes || fabric->lanes[hello.lane].id)
+		return NULL;
+	if (!hello_proves(&hello, fabric->config.proof[hello.lane]))
 		return NULL;
 	return event->id->verbs == fabric->shared.device.context ? &fabric->lanes[hello.lane] : NULL;
 }

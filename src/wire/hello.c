@@ -62,3 +62,12 @@ int hello_decode(struct hello *hello, const uint8_t in[HELLO_BYTES])
 	memcpy(hello->proof, in + HELLO_PROOF_AT, HELLO_PROOF_BYTES);
 	return hello->version == WIRE_VERSION ? 0 : -EPROTONOSUPPORT;
 }
+
+bool hello_proves(const struct hello *hello, const uint8_t proof[HELLO_PROOF_BYTES])
+{
+	unsigned differing = 0;
+
+	for (unsigned i = 0; i < HELLO_PROOF_BYTES; i++)
+		differing |= (unsigned)(hello->proof[i] ^ proof[i]);
+	return differing == 0;
+}

@@ -7,6 +7,7 @@
 #ifndef WIRE_HELLO_H
 #define WIRE_HELLO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -17,7 +18,8 @@ enum {
 	WIRE_VERSION = 1, /* of preface, hello and control frames alike */
 };
 
-enum preface_kind { PREFACE_CONTROL = 1, PREFACE_LANE = 2 };
+/* BUSY is an answer only: a destination that already has its session can say so to nobody who has not proved himself. */
+enum preface_kind { PREFACE_CONTROL = 1, PREFACE_LANE = 2, PREFACE_CONTROL_TLS = 3, PREFACE_BUSY = 4 };
 
 struct preface {
 	uint16_t version;
@@ -28,7 +30,7 @@ struct hello {
 	uint16_t version;
 	uint16_t lane;
 	uint8_t session[HELLO_SESSION_BYTES];
-	uint8_t proof[HELLO_PROOF_BYTES]; /* zero until TLS gives one */
+	uint8_t proof[HELLO_PROOF_BYTES]; /* zero without TLS, where nothing can be proved */
 };
 
 void preface_encode(uint8_t out[PREFACE_BYTES], const struct preface *preface);
@@ -40,6 +42,9 @@ void preface_encode(uint8_t out[PREFACE_BYTES], const struct preface *preface);
 int preface_decode(struct preface *preface, const uint8_t in[PREFACE_BYTES]);
 
 void hello_encode(uint8_t out[HELLO_BYTES], const struct hello *hello);
+
+/* Its proof is @proof: how long it takes to say so tells nothing of where they differ. */
+bool hello_proves(const struct hello *hello, const uint8_t proof[HELLO_PROOF_BYTES]);
 
 /* Errors as of preface_decode. Lane, session and proof are the caller's to judge. */
 int hello_decode(struct hello *hello, const uint8_t in[HELLO_BYTES]);

@@ -90,9 +90,9 @@ Test(accept, tells_control_from_lane)
 {
 	struct vfiomig_listener *listener;
 	struct control_accept *accept = open_accept(&listener);
-	static const uint16_t kinds[] = { PREFACE_CONTROL, PREFACE_LANE };
+	static const uint16_t kinds[] = { PREFACE_CONTROL, PREFACE_LANE, PREFACE_CONTROL_TLS };
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		int fd = dial(listener);
 		struct control_guest guest;
 		uint8_t byte;
@@ -148,14 +148,14 @@ Test(accept, garbage_is_closed_without_an_answer)
 	vfiomig_listener_close(listener);
 }
 
-Test(accept, a_kind_that_does_not_exist_is_closed)
+Test(accept, a_kind_that_nobody_begins_with_is_closed)
 {
 	struct vfiomig_listener *listener;
 	struct control_accept *accept = open_accept(&listener);
 	uint8_t got[64];
 	int fd = dial(listener);
 
-	write_preface(fd, WIRE_VERSION, 3);
+	write_preface(fd, WIRE_VERSION, PREFACE_BUSY);
 	cr_assert_eq(serve_until_closed(accept, fd, got, sizeof(got)), 0);
 	close(fd);
 	control_accept_close(accept);

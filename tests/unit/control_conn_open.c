@@ -107,7 +107,11 @@ static void veiled_close(struct control_stream *stream)
 
 Test(conn_open, frames_go_through_the_stream_and_prefaces_do_not)
 {
-	static const struct control_stream_ops veiled = { veiled_read, veiled_write, veiled_events, veiled_close };
+	static const struct control_stream_ops veiled = { .preface_kind = PREFACE_CONTROL,
+							  .read = veiled_read,
+							  .write = veiled_write,
+							  .events = veiled_events,
+							  .close = veiled_close };
 	unsigned closed = 0;
 	struct control_config config = { .accepted = true,
 					 .stream = &veiled,

@@ -87,6 +87,17 @@ Test(spec, reads_numbers_suffixes_and_words)
 	cr_assert_eq(target.bytes, UINT64_MAX);
 }
 
+Test(spec, reads_a_number_with_a_leading_zero_as_decimal)
+{
+	struct target target = { 0 };
+
+	cr_assert_eq(apply("sim:bytes=010K,count=010", &target, NULL), 0);
+	cr_assert_eq(target.bytes, 10 << 10);
+	cr_assert_eq(target.count, 10);
+	cr_assert_eq(apply("sim:count=08", &target, NULL), 0);
+	cr_assert_eq(target.count, 8);
+}
+
 Test(spec, refuses_what_is_no_number_and_says_which)
 {
 	static const char *const bad[] = { "1Q",	"",   "-1", "+1", " 1", "1KB", "x", "18446744073709551616",

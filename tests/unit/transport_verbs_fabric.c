@@ -121,6 +121,39 @@ Test(verbs_fabric, turns_strangers_away_and_goes_on)
 	vrig_close(&rig);
 }
 
+Test(verbs_fabric, shows_the_proof_of_each_lane)
+{
+	struct hello hello;
+	struct vrig rig;
+
+	vrig_init(&rig, VFIOMIG_SOURCE, 2);
+	memset(rig.config.proof[0], 0x40, HELLO_PROOF_BYTES);
+	memset(rig.config.proof[1], 0x41, HELLO_PROOF_BYTES);
+	cr_assert_eq(vrig_up(&rig), 0, "%s", rig.err.text);
+	cr_assert_eq(hello_decode(&hello, fake.hello), 0);
+	cr_assert_eq(hello.lane, 1);
+	cr_assert(hello_proves(&hello, rig.config.proof[1]));
+	vrig_close(&rig);
+}
+
+/* Whose proof is another's, or none. */
+Test(verbs_fabric, turns_away_who_does_not_prove_his_lane)
+{
+	struct vrig rig;
+
+	vrig_init(&rig, VFIOMIG_DESTINATION, 2);
+	for (unsigned lane = 0; lane < 2; lane++)
+		memset(rig.config.proof[lane], 0x40 + (int)lane, sizeof(rig.config.proof[lane]));
+	vrig_knock(0, 0x5a);
+	for (unsigned i = 0; i < 3; i++) {
+		vrig_knock(i ? i - 1 : 0, 0x5a);
+		memset(fake.requests[fake.request_count - 1].proof, i ? 0x40 + (int)i - 1 : 0x41, HELLO_PROOF_BYTES);
+	}
+	cr_assert_eq(vrig_up(&rig), 0, "%s", rig.err.text);
+	cr_assert_eq(fake.rejects, 2);
+	vrig_close(&rig);
+}
+
 Test(verbs_fabric, lets_no_lane_of_another_session_in)
 {
 	struct vrig rig;

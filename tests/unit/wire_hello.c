@@ -107,3 +107,15 @@ Test(preface, a_hello_is_no_preface)
 	hello_encode(bytes, &sample);
 	cr_assert_eq(preface_decode(&back, bytes), -EPROTO);
 }
+
+Test(hello, proves_with_every_byte_of_its_proof)
+{
+	for (unsigned i = 0; i < HELLO_PROOF_BYTES; i++) {
+		uint8_t other[HELLO_PROOF_BYTES];
+
+		memcpy(other, sample.proof, sizeof(other));
+		cr_assert(hello_proves(&sample, other));
+		other[i] ^= 0x80;
+		cr_assert_not(hello_proves(&sample, other), "byte %u", i);
+	}
+}

@@ -31,6 +31,32 @@ case_auto_takes_rdma()
 	one_device 3000000
 }
 
+# Each lane shows its proof: in rdma_cm's private data, and in TCP's hello.
+case_a_key_on_both_sides_lets_all_lanes_in()
+{
+	umask 077
+	echo guest:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff >both.psk
+	security=(--psk-file both.psk)
+	one_device 3000000
+	equal "recv: who the peer is was shown by" "$(jq -r .authentication recv.json)" psk
+	transport=tcp
+	one_device 3000000
+}
+
+case_a_wrong_key_is_refused_before_there_is_any_memory()
+{
+	umask 077
+	echo guest:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff >here.psk
+	echo guest:ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff >there.psk
+	pair_new 1 stream_bytes=3000000
+	sources=("$source") destinations=("$destination")
+	security=() recv_more=(--psk-file here.psk) send_more=(--psk-file there.psk)
+	transfer
+	equal "send: exit code" "$send_code" 4
+	equal "recv: exit code" "$recv_code" 4
+	equal "bytes of memory that both sides took" "$(jq -s 'map(.arena_bytes) | add' send.json recv.json)" 0
+}
+
 case_checksums_hold()
 {
 	integrity=crc32c

@@ -6,6 +6,7 @@ transfer_defaults()
 {
 	transport=rdma qps=8 gate=auto slots=8 slot_bytes=1048576 integrity=none loader=auto
 	sources=() destinations=()
+	security=(--insecure)			# of both sides: the guest's network has nobody else in it
 	send_more=() recv_more=()		# further options of one side
 	send_launcher=() recv_launcher=()	# what starts one side's program, as in "setpriv ..."
 	then=close on_abort=close		# both sides end by themselves
@@ -32,7 +33,7 @@ recv_words()
 {
 	words=("${recv_launcher[@]}" "$PROGRAM" recv --listen "$destination_ip:$port" --once --json --then "$then"
 		--transport "$transport" --slots "$slots" --slot-bytes "$slot_bytes" --config-after-iter "$gate"
-		--loader "$loader" --peer-timeout 10)
+		--loader "$loader" --peer-timeout 10 "${security[@]}")
 	specs "${destinations[@]}"
 	words+=("${recv_more[@]}")
 }
@@ -41,7 +42,7 @@ send_words()
 {
 	words=("${send_launcher[@]}" "$PROGRAM" send --to "$destination_ip:$port" --bind "$source_ip" --json
 		--on-abort "$on_abort" --transport "$transport" --qps "$qps" --slots "$slots" --slot-bytes "$slot_bytes"
-		--config-after-iter "$gate" --integrity "$integrity" --peer-timeout 10)
+		--config-after-iter "$gate" --integrity "$integrity" --peer-timeout 10 "${security[@]}")
 	specs "${sources[@]}"
 	words+=("${send_more[@]}")
 }

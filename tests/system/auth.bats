@@ -1,0 +1,247 @@
+#!/usr/bin/env bats
+# Who may begin a session: the same key or certificates of one authority on both sides, and nobody else. Whoever is refused has
+# caused nothing to be allocated, and both sides say why.
+
+load lib.bash
+
+key() { psktool -u "${2:-alice}" -p "$1" >/dev/null; }	# key FILE [IDENTITY]: adds one
+
+# certificate DIR END PURPOSE [LINE...]: DIR/END-cert.pem and its key, by the authority in DIR
+certificate()
+{
+	local dir=$1 end=$2
+	printf '%s\n' "cn = $end" "$3" signing_key 'expiration_days = 2' "${@:4}" >"$dir/$end.json"
+	certtool --generate-privkey --key-type ed25519 --outfile "$dir/$end-key.pem" 2>/dev/null
+	chmod 600 "$dir/$end-key.pem"
+	[[ $end == ca ]] || certtool --generate-certificate --load-privkey "$dir/$end-key.pem" --template "$dir/$end.json" \
+		--load-ca-certificate "$dir/ca-cert.pem" --load-ca-privkey "$dir/ca-key.pem" \
+		--outfile "$dir/$end-cert.pem" 2>/dev/null
+}
+
+# authority DIR [ADDRESS]: a new one, with a certificate for each end; the receiver's is for ADDRESS
+authority()
+{
+	mkdir -p "$1"
+	certificate "$1" ca ca cert_signing_key
+	certtool --generate-self-signed --load-privkey "$1/ca-key.pem" --template "$1/ca.json" --outfile "$1/ca-cert.pem" \
+		2>/dev/null
+	certificate "$1" server tls_www_server "ip_address = ${2:-127.0.0.1}"
+	certificate "$1" client tls_www_client
+}
+
+# Both sides gave up with 4, before there was any memory for packets, and each said PATTERN.
+refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
+{
+	codes 4 4
+	both '.arena_bytes == 0 and .transport == ""'
+	json send '.result.source_state == "running" and ([.devices[].state == "RUNNING"] | all)'
+	json recv '.result.destination_state == "untouched" and ([.devices[].state == "RUNNING"] | all)'
+	said send "$1"
+	said recv "$2"
+}
+
+@test "with the same key the state arrives" {
+	key both.psk
+	migrate sim:bytes=8M,seed=3 -- --psk-file both.psk -- --psk-file both.psk --qps 8
+	codes 0 0
+	both '.authentication == "psk" and .insecure == false and .payload == "clear"'
+}
+
+@test "the sender uses the first key of its file, the receiver any" {
+	key sender.psk bob
+	key both.psk alice
+	cat sender.psk >>both.psk
+	migrate sim:bytes=1M -- --psk-file both.psk -- --psk-file sender.psk
+	codes 0 0
+}
+
+@test "a wrong key is refused" {
+	key here.psk
+	key there.psk
+	migrate sim:bytes=1M -- --psk-file here.psk -- --psk-file there.psk
+	refused_both 'does not accept .* pre-shared key' 'could not prove that it has the pre-shared key'
+}
+
+@test "an unknown identity is refused, in the same words" {
+	key here.psk alice
+	key there.psk mallory
+	migrate sim:bytes=1M -- --psk-file here.psk -- --psk-file there.psk
+	refused_both 'does not accept .* pre-shared key' 'could not prove that it has the pre-shared key'
+}
+
+@test "a sender without a key is refused" {
+	key here.psk
+	migrate sim:bytes=1M -- --psk-file here.psk --
+	refused_both 'this side has no key' 'takes nobody without'
+}
+
+@test "a receiver without a key is refused" {
+	key here.psk
+	migrate sim:bytes=1M -- -- --psk-file here.psk
+	refused_both 'takes nobody without' 'this side has no key'
+}
+
+@test "a probe needs the key as well" {
+	key here.psk
+	recv --device sim:bytes=1M --psk-file here.psk
+	refused 4 probe --to "127.0.0.1:$port" --device sim:bytes=1M --json
+	said refused 'this side has no key'
+	refused 0 probe --to "127.0.0.1:$port" --device sim:bytes=1M --json --psk-file here.psk
+	json refused '.authentication == "psk"'
+}
+
+@test "a receiver that refused somebody goes on listening" {
+	key here.psk
+	key there.psk
+	recv --device sim:bytes=1M --psk-file here.psk
+	send --device sim:bytes=1M --psk-file there.psk
+	[[ $send_code == 4 ]]
+	send --device sim:bytes=1M --psk-file here.psk
+	[[ $send_code == 0 ]]
+	jq -se '[.[].result.code] == [4, 0]' recv.json
+}
+
+@test "certificates of one authority let both in" {
+	authority tls
+	migrate sim:bytes=8M,seed=3 -- --tls-dir tls -- --tls-dir tls
+	codes 0 0
+	both '.authentication == "x509" and .insecure == false'
+}
+
+@test "a sender's certificate of another authority is refused" {
+	authority tls
+	authority foreign
+	cp tls/ca-cert.pem foreign
+	migrate sim:bytes=1M -- --tls-dir tls -- --tls-dir foreign
+	refused_both 'does not accept this side.s certificate' 'NOT trusted'
+}
+
+@test "a receiver's certificate of another authority is refused" {
+	authority tls
+	authority foreign
+	cp tls/ca-cert.pem foreign
+	migrate sim:bytes=1M -- --tls-dir foreign -- --tls-dir tls
+	refused_both 'NOT trusted' 'does not accept this side.s certificate'
+}
+
+@test "a receiver's certificate for another address is refused" {
+	authority tls 192.0.2.1
+	migrate sim:bytes=1M -- --tls-dir tls -- --tls-dir tls
+	refused_both 'does not match' 'does not accept this side.s certificate'
+}
+
+@test "a sender's certificate does not make a receiver" {
+	authority tls
+	mkdir both
+	cp tls/* both
+	cp tls/client-key.pem both/server-key.pem
+	cp tls/client-cert.pem both/server-cert.pem
+	migrate sim:bytes=1M -- --tls-dir both -- --tls-dir tls
+	refused_both 'could not prove who it is' 'does not accept this side.s certificate'
+}
+
+@test "a key and a certificate do not go together" {
+	authority tls
+	key here.psk
+	migrate sim:bytes=1M -- --tls-dir tls -- --psk-file here.psk
+	codes 4 4
+	migrate sim:bytes=1M -- --psk-file here.psk -- --tls-dir tls
+	codes 4 4
+	refused 2 send --to 127.0.0.1:1 --device sim: --psk-file here.psk --tls-dir tls
+	said refused 'both are too many'
+}
+
+@test "a key that others may read is not used" {
+	key here.psk
+	chmod 640 here.psk
+	refused 3 send --to 127.0.0.1:1 --device sim: --json --psk-file here.psk
+	said refused 'chmod 600'
+	refused 3 recv --listen 127.0.0.1:0 --device sim: --once --json --psk-file here.psk
+	said refused 'chmod 600'
+	authority tls
+	chmod 644 tls/server-key.pem
+	refused 3 recv --listen 127.0.0.1:0 --device sim: --once --json --tls-dir tls
+	said refused 'server-key.pem.*chmod 600'
+}
+
+@test "a key file that is not one is refused" {
+	refused 3 send --to 127.0.0.1:1 --device sim: --json --psk-file nowhere
+	said refused 'nowhere'
+	(umask 077 && echo 'alice:secret' >words.json)
+	refused 3 send --to 127.0.0.1:1 --device sim: --json --psk-file words.json
+	said refused 'words.json.*line 1.*hexadecimal'
+	refused 3 send --to 127.0.0.1:1 --device sim: --json --tls-dir nowhere
+	said refused 'nowhere/client-key.pem'
+}
+
+@test "without a key only loopback is listened on, unless it is asked for" {
+	refused 2 recv --listen :0 --device sim: --once --json
+	said refused 'psk-file'
+	said refused 'insecure'
+	json refused '.result.code == 2 and .insecure == true and .authentication == "none"'
+	start recv recv --listen :0 --device sim:bytes=1M --once --json --insecure
+	until_true listening recv "$pid_recv"
+	said recv 'WARNING: --insecure'
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' recv.err)
+	send --device sim:bytes=1M
+	ended recv
+	codes 0 0
+	json recv '.insecure == true'
+	json send '.insecure == false'
+	key here.psk
+	refused 2 recv --listen :0 --device sim: --once --insecure --psk-file here.psk
+}
+
+@test "with a key every address is listened on, and none of it is insecure" {
+	key here.psk
+	start recv recv --listen :0 --device sim:bytes=1M --once --json --psk-file here.psk
+	until_true listening recv "$pid_recv"
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' recv.err)
+	send --device sim:bytes=1M --psk-file here.psk
+	ended recv
+	codes 0 0
+	both '.insecure == false and .authentication == "psk"'
+	! grep -q WARNING recv.err
+}
+
+@test "without a key nothing is sent to another host, unless it is asked for" {
+	refused 2 send --to 192.0.2.1:7000 --device sim: --json
+	said refused '192.0.2.1:7000.*psk-file'
+	json refused '.result.source_state == "running" and .result.destination_state == "untouched"'
+	refused 2 probe --to 192.0.2.1:7000 --device sim: --json
+	said refused 'insecure'
+}
+
+@test "a recording has nobody who could prove anything" {
+	refused 2 send --to file:nic.tape --device sim: --psk-file here.psk
+	said refused 'has no peer'
+	refused 2 send --to file:nic.tape --device sim: --insecure
+	[[ ! -e nic.tape ]]
+}
+
+@test "one who says TLS and then nothing is sent away, and the sender comes through" {
+	key here.psk
+	recv --once --device sim:bytes=1M --psk-file here.psk
+	exec {peer}<>"/dev/tcp/127.0.0.1/$port"
+	printf 'vfmg\x00\x01\x00\x03' >&"$peer"
+	send --device sim:bytes=1M --psk-file here.psk
+	[[ $send_code == 3 ]]
+	said send 'busy'
+	until_true grep -q 'was no source: nothing came' recv.err
+	exec {peer}>&-
+	send --device sim:bytes=1M --psk-file here.psk
+	ended recv
+	codes 0 0
+}
+
+@test "a handshake that is cut ends no session" {
+	key here.psk
+	recv --once --device sim:bytes=1M --psk-file here.psk
+	exec {peer}<>"/dev/tcp/127.0.0.1/$port"
+	printf 'vfmg\x00\x01\x00\x03\x16\x03\x01\x02\x00\x01' >&"$peer"
+	exec {peer}>&-
+	until_true grep -q 'was no source' recv.err
+	send --device sim:bytes=1M --psk-file here.psk
+	ended recv
+	codes 0 0
+}
