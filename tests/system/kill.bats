@@ -31,7 +31,7 @@ receive() # OPTION... of the command; the port stays that of the first time
 	[[ -n $port ]] || fail "recv does not listen"
 }
 
-send_out() { send_start --verbose --peer-timeout 1 --device "$device$both_sides$at_send"; }
+send_out() { send_start --verbose --peer-timeout 1 "$@" --device "$device$both_sides$at_send"; }
 
 # The platform is ready when the test says so: config state is loaded, and thus PREPARED said, no earlier.
 hold_by_gate()
@@ -90,7 +90,7 @@ hold()
 	COMMIT)
 		at_send='' at_recv=,running-ms=$2
 		receive
-		send_out
+		send_out "${@:3}"
 		at send COMMIT
 		at recv RUN
 		;;
@@ -283,7 +283,7 @@ longer_than_patience() { sleep 1.2; }
 }
 
 @test "COMMIT: the destination dies, and the source is in doubt" {
-	hold COMMIT 3600000
+	hold COMMIT 3600000 --hold 0.5 # it asks for twice as long
 	died recv
 	ended send
 	[[ $send_code == 20 ]]

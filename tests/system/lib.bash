@@ -21,6 +21,7 @@ patience_s=${TEST_PATIENCE_S:-60}
 setup()
 {
 	cd "$BATS_TEST_TMPDIR" || return
+	export RUNTIME_DIRECTORY=$BATS_TEST_TMPDIR/runtime # the journal's: no test finds another's record
 	pids=()
 }
 
