@@ -243,15 +243,10 @@ longer_than_patience() { sleep 1.2; }
 @test "HOLD: the destination dies, and the source hears PREPARED from the dead" {
 	hold HOLD
 	died recv
-	awake send
-	ended send
-	# Whether COMMIT is out before the connection's end is seen is chance; what is said of it is not.
-	case $send_code in
-	5) json send '.result.source_state == "running" and .devices[0].state == "RUNNING"' ;;
-	20) json send '.result.source_state == "stopped" and .devices[0].state == "STOP"' ;;
-	*) fail "send ended with $send_code" ;;
-	esac
 	receive_again
+	awake send
+	# Whether COMMIT is out before the connection's end is seen is chance: if it is, the journal tells that nothing ever ran.
+	source_runs 5
 	next_succeeds
 }
 
