@@ -163,7 +163,8 @@ struct vfiomig_session {
 	/* control thread */
 	pthread_t control_thread;
 	bool control_started;
-	struct core core; /* stepped with snapshot_lock held, read by _stats */
+	struct core core;      /* stepped with snapshot_lock held, read by _stats */
+	atomic_bool committed; /* as core sees it: too late for a cancel */
 	struct control_conn *conn;
 	struct control_accept *accept;
 	struct credentials *credentials;			  /* NULL: nobody proves anything */
@@ -297,6 +298,8 @@ void session_take_visitor(struct vfiomig_session *session, struct control_conn *
 void session_hear_visitors(struct vfiomig_session *session);
 /* session_ask.c: control thread. Source after COMMIT: true if core must not take a lost connection for the end. */
 bool session_ask(struct vfiomig_session *session);
+/* The caller's cancel: to core while it is in time; said to be too late otherwise, or it ends the asking in doubt. */
+void session_hear_cancel(struct vfiomig_session *session);
 void session_hear_answer(struct vfiomig_session *session);
 
 /* session_messages.c: control thread. */
