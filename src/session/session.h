@@ -349,6 +349,9 @@ void session_call_end(struct session_device *device);
 struct call_watch session_call_watch(struct session_device *device);
 /* Control thread: gives up the devices whose call has outlived its deadline. */
 void session_watch_calls(struct vfiomig_session *session);
+/* Has @request outlived its deadline? Then the device is stuck, and @err says so. No call counts as begun before @since_ns. */
+bool session_call_expired(struct session_device *device, enum device_request request, uint64_t since_ns,
+			  struct vfiomig_error *err);
 bool session_device_abandoned(struct session_device *device);
 
 /* session_source.c, session_precopy.c, session_load.c: the long requests. Each goes on with device->counts. */

@@ -308,3 +308,15 @@ asking() { grep -q 'it is asked what became of it' send.err; }
 	said send 'the asking was cancelled'
 	record from '.state == "COMMITTED"'
 }
+
+@test "a source in doubt is told to go on, and its device hangs on the way" {
+	recv --once --device "$slow" --journal-dir to --hold 0.2
+	send_start --device sim:bytes=1M,name=net0,running-ms=3600000 --device-timeout 1 --journal-dir from --hold 0.2 --on-abort hold
+	until_true record to '.state == "COMMITTED"'
+	kill_recv
+	until_true holding
+	resolve from resume-source
+	ended send
+	[[ $send_code == 21 ]]
+	said send 'the resume .*has not returned for 1000 ms'
+}
