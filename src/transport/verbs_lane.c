@@ -120,21 +120,32 @@ void verbs_lane_up(struct verbs_lane *lane)
 	pthread_mutex_unlock(&lane->lock);
 }
 
+static void drop_queues(struct verbs_lane *lane)
+{
+	if (lane->id && lane->id->qp)
+		rdma_destroy_qp(lane->id);
+	if (lane->cq)
+		ibv_destroy_cq(lane->cq);
+	lane->cq = NULL;
+	lane->held = false;
+}
+
+void verbs_lane_drop_queues(struct verbs_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	drop_queues(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 void verbs_lane_close(struct verbs_lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
-	if (lane->id) {
-		if (lane->state == VERBS_LANE_UP)
-			rdma_disconnect(lane->id); /* so that an idle peer hears of it */
-		if (lane->id->qp)
-			rdma_destroy_qp(lane->id);
+	if (lane->id && lane->state == VERBS_LANE_UP)
+		rdma_disconnect(lane->id); /* so that an idle peer hears of it */
+	drop_queues(lane);
+	if (lane->id)
 		rdma_destroy_id(lane->id);
-	}
-	if (lane->cq)
-		ibv_destroy_cq(lane->cq);
 	lane->id = NULL;
-	lane->cq = NULL;
-	lane->held = false;
 	if (lane->state != VERBS_LANE_DYING)
 		lane->state = VERBS_LANE_CLOSED;
 	pthread_mutex_unlock(&lane->lock);

@@ -76,6 +76,9 @@ int verbs_lane_open(struct verbs_lane *lane, struct vfiomig_error *err);
 /* The connection is there. */
 void verbs_lane_up(struct verbs_lane *lane);
 
+/* Let go of the queues alone: the peer hears nothing of it yet. */
+void verbs_lane_drop_queues(struct verbs_lane *lane);
+
 /* Let go of id and queues: all of the lane that lives on the device. The lane stays closed. */
 void verbs_lane_close(struct verbs_lane *lane);
 

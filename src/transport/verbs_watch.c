@@ -23,8 +23,13 @@ static void fail_lane(struct verbs_lane *lane, const struct verbs_meaning *why)
 /* Everything that lives on the device goes, at once: a removal waits for that, and a broken device drains nothing. */
 static void fail_all(struct verbs_fabric *fabric, const struct verbs_meaning *why)
 {
-	for (unsigned i = 0; fabric->lanes && i < fabric->config.lanes; i++)
+	unsigned lanes = fabric->lanes ? fabric->config.lanes : 0;
+
+	for (unsigned i = 0; i < lanes; i++)
 		fail_lane(&fabric->lanes[i], why);
+	/* What takes long first: the peer hears of a connection's end when its id goes, and soon after that we name the cause. */
+	for (unsigned i = 0; i < lanes; i++)
+		verbs_lane_drop_queues(&fabric->lanes[i]);
 	verbs_fabric_let_go(fabric);
 }
 

@@ -188,15 +188,17 @@ case_tcp_packets_are_reordered()
 }
 
 # Nothing is refused and nothing reset: only time tells. With TCP that takes the control connection along, with RDMA it is
-# the lanes alone. The peer time-out is 10 s.
+# the lanes alone. Saying goodbye to a peer that says nothing takes one more time-out.
 goes_silent()
 {
 	slow_pair 85
+	send_more=(--peer-timeout 5) recv_more=(--peer-timeout 5)
 	wire add loss 0%
 	into_the_stream
 	wire change loss 100%
-	running_again 13
-	both_survive 25 5 8
+	running_again 8
+	both_survive 15 5 8
+	send_more=() recv_more=()
 	aftermath
 }
 
