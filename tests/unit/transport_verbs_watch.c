@@ -97,8 +97,8 @@ Test(verbs_watch, lets_go_at_once_of_a_device_that_has_failed)
 	fake_async_event(IBV_EVENT_DEVICE_FATAL);
 	fake_async_event(IBV_EVENT_PORT_ERR);
 	cr_assert_eq(look(&rig, events, 4), 2);
-	assert_error(&rig, 0, EIO, "rdma-device-failed");
-	assert_error(&rig, 1, EIO, "rdma-device-failed");
+	assert_error(&rig, 0, ENODEV, "rdma-device-failed");
+	assert_error(&rig, 1, ENODEV, "rdma-device-failed");
 	cr_assert_eq(fake_living(), 1, "all but the event channel");
 	ops->fence(rig.fabric, 0);
 	ops->fence(rig.fabric, 1);
