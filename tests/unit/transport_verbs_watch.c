@@ -224,6 +224,19 @@ Test(verbs_watch, has_no_deadline_for_a_lane_that_waits_for_credit)
 	vrig_close(&rig);
 }
 
+Test(verbs_watch, asks_the_port_when_a_flush_comes_before_its_event)
+{
+	struct fabric_event events[4];
+	struct vrig rig;
+
+	vrig_destination(&rig, 1);
+	fake.port_down = true;
+	fake_breaks(0, IBV_WC_WR_FLUSH_ERR);
+	cr_assert_eq(look(&rig, events, 4), 1);
+	cr_assert(strstr(ops->error(rig.fabric, 0)->text, "port 1 of fake0 went down"));
+	vrig_close(&rig);
+}
+
 static const struct {
 	enum ibv_wc_status status;
 	int errnum;
