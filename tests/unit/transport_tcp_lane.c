@@ -2,14 +2,11 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "transport/tcp.h"
 #include "unit/transport_tcp_rig.h"
 #include "wire/immediate.h"
 
@@ -339,39 +336,5 @@ Test(tcp_lane, a_packet_cut_short_never_arrives)
 	close(raw);
 	assert_dead(rig.destination, EPIPE, VFIOMIG_FABRIC, "lane-closed");
 	cr_assert_not_null(strstr(rig.destination->ops->error(rig.destination, 0)->text, "in the middle"));
-	rig_close(&rig);
-}
-
-/* A packet in the kernel's hands has left the lane's own deadline: from there on it is the kernel's to give the peer up. */
-static void assert_user_timeout(struct fabric *fabric)
-{
-	unsigned timeout_ms = 0;
-	socklen_t bytes = sizeof(timeout_ms);
-
-	cr_assert_eq(getsockopt(tcp_fabric_of(fabric)->lanes[1].fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &bytes),
-		     0);
-	cr_assert_eq(timeout_ms, RIG_TIMEOUT_MS);
-}
-
-Test(tcp_lane, is_given_up_by_the_kernel_when_nothing_is_acknowledged)
-{
-	struct rig rig;
-
-	rig_open(&rig, 2);
-	assert_user_timeout(rig.source);
-	assert_user_timeout(rig.destination);
-	cr_assert_str_eq(tcp_lost_name(ETIMEDOUT), "lane-no-answer");
-	rig_close(&rig);
-}
-
-Test(tcp_lane, dies_of_a_reset_and_says_so)
-{
-	const struct linger at_once = { .l_onoff = 1 };
-	struct rig rig;
-	int raw = rig_open_source(&rig);
-
-	cr_assert_eq(setsockopt(raw, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
-	close(raw);
-	assert_dead(rig.source, ECONNRESET, VFIOMIG_FABRIC, "lane-lost");
 	rig_close(&rig);
 }
