@@ -58,6 +58,7 @@ static void check_whole(struct world *world, unsigned d)
 	claim(world, device->arrived == device->packets, "a packet was never posted");
 	claim(world, device->loaded == device->packets, "a loader sleeps for ever");
 	claim(world, flow_data_packets(&world->destination, d) == device->packets - 1u, "data packets are miscounted");
+	claim(world, world->source.device[d].credit == world->first + device->packets, "the source never hears of it");
 	claim(world, window_done(&world->destination.device[d].window), "the window is not done");
 }
 
