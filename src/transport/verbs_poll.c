@@ -124,25 +124,34 @@ static bool flushed(struct verbs_lane *lane, uint64_t now_ns)
 	return true;
 }
 
-static unsigned poll_locked(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max)
+/* Take completions until there are none, or @max events are told. False: there may be more. */
+static bool take_all(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max,
+		     unsigned *told)
 {
 	struct ibv_wc done[BATCH];
-	unsigned told = 0;
 	int got = 1;
 
-	while (told < max && got > 0) {
-		unsigned room = max - told;
+	while (*told < max && got > 0) {
+		unsigned room = max - *told;
 
 		got = take(lane, done, room < BATCH ? (int)room : BATCH);
 		for (int i = 0; i < got; i++)
-			told += completed(lane, &done[i], now_ns, &events[told]);
+			*told += completed(lane, &done[i], now_ns, &events[*told]);
 	}
-	if (got > 0)
-		return told;
 	if (got < 0)
 		verbs_lane_fail(lane, VFIOMIG_FABRIC, EIO, "its completion queue broke");
+	return got <= 0;
+}
+
+static unsigned poll_locked(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max)
+{
+	unsigned told = 0;
+
+	if (!take_all(lane, now_ns, events, max, &told))
+		return told;
 	check_activity(lane, now_ns);
-	if (lane->state == VERBS_LANE_DYING && flushed(lane, now_ns)) {
+	/* Again: if it was failed just now, its flush may be here already. */
+	if (lane->state == VERBS_LANE_DYING && take_all(lane, now_ns, events, max, &told) && flushed(lane, now_ns)) {
 		lane->state = VERBS_LANE_CLOSED;
 		events[told++] = (struct fabric_event){ .kind = FABRIC_DEAD, .lane = lane->number };
 	}
