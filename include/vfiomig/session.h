@@ -114,6 +114,8 @@ struct vfiomig_stats {
 	uint64_t arena_bytes;
 	struct vfiomig_lane_stats lane[VFIOMIG_LANES_MAX];
 	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
+	unsigned lanes_lost;	 /* while they were needed; the others carried on */
+	uint64_t packets_resent; /* source: that a lost lane was given and others carried */
 };
 
 /* How it ended. */
@@ -178,6 +180,13 @@ void vfiomig_session_switchover(struct vfiomig_session *session);
 /* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
 void vfiomig_session_iterables_done(struct vfiomig_session *session);
 void vfiomig_session_platform_ready(struct vfiomig_session *session);
+
+/*
+ * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to it; destination:
+ * arrived over it). The others take over; without one that lives the session ends. Any thread, any time before; once per lane;
+ * a lane that the session does not have, or that never carries so much, is not lost. -EINVAL: no session has such a lane.
+ */
+int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, uint64_t bytes);
 
 /* A snapshot. -EINVAL: stats->size is not known. */
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);

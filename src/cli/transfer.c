@@ -23,6 +23,7 @@ enum {
 	KEY_TLS_DIR,
 	KEY_INSECURE,
 	KEY_JSON,
+	KEY_LOSE_LANE,
 };
 
 enum { GROUP_COMMON = 2, GROUP_OUTPUT };
@@ -70,6 +71,11 @@ static const struct argp_option options[] = {
 	  GROUP_COMMON },
 	{ "insecure", KEY_INSECURE, NULL, 0,
 	  "Do without either of them on an address that is not this machine's own loopback", GROUP_COMMON },
+	{ "lose-lane", KEY_LOSE_LANE, "LANE[@BYTES]", 0,
+	  "Rehearse the loss of a lane: this side lets it break once it has carried BYTES (0), and the others take "
+	  "over; give "
+	  "it once per lane",
+	  GROUP_COMMON },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
 	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
 	{ 0 },
@@ -80,6 +86,22 @@ static void add_device(struct argp_state *state, struct transfer_options *transf
 	if (transfer->devices == VFIOMIG_DEVICES_MAX)
 		argp_error(state, "--device %s: at most %d devices go into one session", spec, VFIOMIG_DEVICES_MAX);
 	transfer->specs[transfer->devices++] = spec;
+}
+
+static void lose_lane(struct argp_state *state, struct transfer_options *transfer, const char *arg)
+{
+	const char *at = strchr(arg, '@');
+	uint64_t lane = 0, bytes = 0;
+	char number[8] = "";
+
+	if (at && at - arg < (ptrdiff_t)sizeof(number))
+		memcpy(number, arg, (size_t)(at - arg));
+	if (option_read_number(at ? number : arg, &lane) || lane >= VFIOMIG_LANES_MAX ||
+	    (at && option_read_number(at + 1, &bytes)) || bytes == UINT64_MAX)
+		argp_error(state, "--lose-lane %s: a lane from 0 to %d is needed, and bytes after an @", arg,
+			   VFIOMIG_LANES_MAX - 1);
+	else
+		transfer->lose_after[lane] = bytes + 1;
 }
 
 static error_t parse_authentication(int key, char *arg, struct transfer_options *transfer)
@@ -151,6 +173,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_STATES:
 		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
+		return 0;
+	case KEY_LOSE_LANE:
+		lose_lane(state, transfer, arg);
 		return 0;
 	case KEY_JSON:
 		transfer->json = true;

@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <vfiomig/vfiomig.h>
 
@@ -27,6 +28,8 @@ struct transfer_options {
 	const char *psk_file, *tls_dir; /* at most one of them */
 	bool insecure;			/* neither is needed, wherever the peer is */
 	bool json, verbose;
+	/* A rehearsal: by lane, the bytes after which it is lost, plus one; 0: it is not. */
+	uint64_t lose_after[VFIOMIG_LANES_MAX];
 };
 
 /* Its input is a struct transfer_options. Long options only take keys from TRANSFER_KEY_FIRST on: a parent stays below. */

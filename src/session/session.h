@@ -43,8 +43,9 @@ enum {
 	PEER_TIMEOUT_MS_DEFAULT = 1000,
 	DEVICE_TIMEOUT_MS_DEFAULT = 30000,
 	CONFIG_BLOB_BYTES_MAX = 65536,
-	TRIAL_BYTES_MAX = 256 << 10,	      /* of the first message over each lane */
-	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX, /* one answer per device, a few of the fabric */
+	TRIAL_BYTES_MAX = 256 << 10, /* of the first message over each lane */
+	/* One answer per device, a few of the fabric, and per lane its loss and its fence. */
+	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX + 2 * VFIOMIG_LANES_MAX,
 	LOG_LINES_MAX = 64,
 	LOG_LINE_BYTES = 640,
 };
@@ -57,6 +58,7 @@ enum fabric_request {
 	FABRIC_FENCE = 8,
 	FABRIC_RELEASE = 16,
 	FABRIC_QUIT = 32,
+	FABRIC_FENCE_LANES = 64,
 };
 
 /* When a packet came, and what its header said of its way: until it is loaded. */
@@ -220,10 +222,15 @@ struct vfiomig_session {
 	bool lanes_told, lanes_failed;
 	unsigned trials_sent;		       /* source: of the lanes' trial, by lane */
 	uint64_t trial_begin_ns, trial_end_ns; /* destination: of the lanes' trial */
-	bool token_here;
+	atomic_bool token_here;		       /* the control thread reads it */
+	uint64_t lanes_dead;		       /* bit per lane: fenced on this side */
+	uint64_t lanes_awaited;		       /* bit per lane: core wants to know when it is */
 	struct token token;
 	uint64_t token_arrived[VFIOMIG_DEVICES_MAX];
 
+	atomic_ullong lanes_to_fence;		     /* bit per lane, with FABRIC_FENCE_LANES */
+	atomic_ullong lose_after[VFIOMIG_LANES_MAX]; /* a rehearsal: bytes, after which it is lost, plus one; 0: none */
+	struct message_fenced fenced;		     /* control thread: the last one, sent or received */
 	pthread_mutex_t flow_lock;
 	struct flow flow;
 	atomic_ullong first_packet_ns, last_packet_ns;
@@ -261,6 +268,8 @@ const char *session_side(const struct vfiomig_session *session);
 void session_perform(struct vfiomig_session *session, const struct flow_actions *actions);
 void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie);
 void session_post_token(struct vfiomig_session *session);
+/* The same again, when the lane that it was on is fenced and it had not come. */
+void session_repost_token(struct vfiomig_session *session, unsigned lane);
 /* The first message over @lane, and its payload's bytes; both sides know them. */
 void session_post_trial(struct vfiomig_session *session, unsigned lane);
 uint32_t session_trial_bytes(const struct vfiomig_session *session);
@@ -309,6 +318,21 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 void session_refuse(struct vfiomig_session *session, uint16_t type, const char *what);
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
+
+/* As session_send, of a body that lies in session->frame. */
+void session_send_body(struct vfiomig_session *session, enum message_type message, size_t bytes);
+
+/* session_failover.c. Control thread: what core wants of one lane, and what the peer says of it. */
+void session_fence_lane(struct vfiomig_session *session, unsigned lane);
+void session_send_of_lane(struct vfiomig_session *session, const struct core_action *action);
+void session_receive_of_lane(struct vfiomig_session *session, const struct control_frame *frame);
+void session_resend(struct vfiomig_session *session);
+/* Fabric thread, with poll_lock held: FABRIC_FENCE_LANES. */
+void session_fence_lanes(struct vfiomig_session *session);
+/* Whoever polls the lanes, with poll_lock held. */
+void session_on_dead_lane(struct vfiomig_session *session, unsigned lane);
+/* Any thread: @lane has carried one more packet; is this when it shall be lost? */
+void session_rehearse(struct vfiomig_session *session, unsigned lane);
 
 /* session_arrival.c: whoever polls the lanes, with poll_lock held. */
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);

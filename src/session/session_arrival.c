@@ -105,6 +105,7 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 	PROBE2(vfio_load_state_device_buffer_incoming, session_device_label(session_device_of(session, d)),
 	       header.index);
 	session_perform(session, &actions);
+	session_rehearse(session, event->lane);
 }
 
 static void on_token(struct vfiomig_session *session, const struct fabric_event *event)
@@ -199,26 +200,6 @@ static void on_arrived(struct vfiomig_session *session, const struct fabric_even
 	fail(session, "immediate", "a message in the wrong direction", event->lane);
 }
 
-/* A lane that dies when there is nothing left to carry is no loss: the other side may simply have gone home. */
-static void on_dead(struct vfiomig_session *session, unsigned lane)
-{
-	const struct vfiomig_error *why = session->fabric->ops->error(session->fabric, lane);
-	struct vfiomig_error err = why ? *why : (struct vfiomig_error){ 0 };
-	bool drained;
-
-	pthread_mutex_lock(&session->flow_lock);
-	flow_lane_dead(&session->flow, lane);
-	drained = flow_drained(&session->flow);
-	pthread_mutex_unlock(&session->flow_lock);
-	if (drained && (!session->plan.gated || session->token_here))
-		return; /* a source cannot know that its token has come: PREPARED will tell */
-	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
-	error_prefix(&err, "%s: ", session_side(session));
-	if (!session->lanes_failed)
-		session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST }, &err);
-	session->lanes_failed = true;
-}
-
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event)
 {
 	switch (event->kind) {
@@ -229,7 +210,7 @@ void session_on_lane_event(struct vfiomig_session *session, const struct fabric_
 		on_arrived(session, event);
 		break;
 	case FABRIC_DEAD:
-		on_dead(session, event->lane);
+		session_on_dead_lane(session, event->lane);
 		break;
 	}
 }

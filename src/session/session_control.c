@@ -51,8 +51,18 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 	case ACTION_FENCE:
 		session_ask_fabric(session, FABRIC_FENCE);
 		break;
+	case ACTION_FENCE_LANE:
+		session_fence_lane(session, action->lane);
+		break;
+	case ACTION_RESEND:
+		session_resend(session);
+		break;
 	case ACTION_SEND:
-		session_send(session, action->message, action->device);
+		if (action->message == MESSAGE_FENCE || action->message == MESSAGE_FENCED ||
+		    action->message == MESSAGE_LANE_LOST)
+			session_send_of_lane(session, action);
+		else
+			session_send(session, action->message, action->device);
 		break;
 	case ACTION_DEVICE:
 		session_ask_device(session_device_of(session, action->device), action->request);

@@ -18,7 +18,9 @@ enum { SEEDS = 12000, STEPS_MAX = 6000 };
 static void hear(struct pair *pair, struct side *side)
 {
 	const struct letter *letter = &side->inbox[side->head++];
-	struct core_event event = { .kind = CORE_MESSAGE, .message = letter->type, .device = letter->device };
+	struct core_event event = {
+		.kind = CORE_MESSAGE, .message = letter->type, .device = letter->device, .lane = letter->lane
+	};
 
 	if (letter->type == MESSAGE_DEVICE)
 		return; /* the shell collects them */
@@ -31,6 +33,8 @@ static void hear(struct pair *pair, struct side *side)
 	event.error = &letter->error;
 	if (letter->type == MESSAGE_OFFER)
 		core_set_devices(&side->core, pair->devices);
+	if (letter->type == MESSAGE_OFFER || letter->type == MESSAGE_AGREED)
+		core_set_lanes(&side->core, LANES);
 	step(pair, side, &event);
 }
 
@@ -104,6 +108,33 @@ static bool stick_device(struct pair *pair, struct side *side)
 	return true;
 }
 
+static bool break_lane(struct pair *pair, struct side *side)
+{
+	static const struct vfiomig_error error = {
+		.code = VFIOMIG_FABRIC, .errnum = 5, .name = "lane", .text = "lane"
+	};
+	unsigned l = (unsigned)random_below(&pair->random, LANES);
+	struct core_event event = { .kind = CORE_LANE_LOST, .lane = l, .error = &error };
+
+	if (side->cable[l] != CABLE_LIVES)
+		return false;
+	side->cable[l] = CABLE_BROKEN;
+	step(pair, side, &event);
+	return true;
+}
+
+static bool answer_fence(struct pair *pair, struct side *side)
+{
+	unsigned l = (unsigned)random_below(&pair->random, LANES);
+	struct core_event event = { .kind = CORE_LANE_FENCED, .lane = l };
+
+	if (side->cable[l] != CABLE_ASKED)
+		return false;
+	side->cable[l] = CABLE_FENCED;
+	step(pair, side, &event);
+	return true;
+}
+
 static bool token_arrives(struct pair *pair)
 {
 	static const uint64_t arrived[VFIOMIG_DEVICES_MAX];
@@ -144,14 +175,10 @@ static void cut(struct pair *pair)
 
 static void misfortune(struct pair *pair, struct side *side)
 {
-	static const struct vfiomig_error lane = {
-		.code = VFIOMIG_FABRIC, .errnum = 5, .name = "lane", .text = "lane"
-	};
-
 	if (one_in(pair, pair->weather.cancel))
 		step(pair, side, &(struct core_event){ .kind = CORE_CANCEL });
 	if (one_in(pair, pair->weather.lane_breaks))
-		step(pair, side, &(struct core_event){ .kind = CORE_LANE_LOST, .error = &lane });
+		break_lane(pair, side);
 	if (!pair->cut_done && one_in(pair, pair->weather.cut)) {
 		pair->cut_done = true;
 		cut(pair);
@@ -206,7 +233,8 @@ static void turn(struct pair *pair)
 			lose(pair, side);
 		break;
 	case 3:
-		answer_debt(pair, side);
+		if (!answer_fence(pair, side))
+			answer_debt(pair, side);
 		break;
 	case 4:
 		if (!stick_device(pair, side))

@@ -338,3 +338,31 @@ Test(tcp_lane, a_packet_cut_short_never_arrives)
 	cr_assert_not_null(strstr(rig.destination->ops->error(rig.destination, 0)->text, "in the middle"));
 	rig_close(&rig);
 }
+
+Test(tcp_lane, that_is_given_up_at_either_end_dies_at_both_and_takes_nothing_half_received)
+{
+	uint8_t wire[RIG_FRAME_BYTES + ARENA_HEADER_BYTES + 1000];
+	struct fabric_event event;
+	struct rig rig;
+	int raw = rig_open_destination(&rig);
+	size_t bytes;
+
+	rig_fill(&rig.source_arena, 0, 2, 1000);
+	bytes = rig_wire_packet(wire, &rig.source_arena, 2, 1000);
+	rig_write(raw, wire, bytes - 1);
+	while (rig.sink.placed == 0)
+		rig_poll(rig.destination, clock_now_ns(), &event);
+	rig.destination->ops->lose(rig.destination, 0);
+	assert_dead(rig.destination, ECONNABORTED, VFIOMIG_FABRIC, "lane-lost");
+	cr_assert(rig_is_closed(raw));
+	close(raw);
+	rig_close(&rig);
+
+	raw = rig_open_source(&rig);
+	rig.source->ops->lose(rig.source, 0);
+	rig.source->ops->lose(rig.source, 0);
+	assert_dead(rig.source, ECONNABORTED, VFIOMIG_FABRIC, "lane-lost");
+	cr_assert(rig_is_closed(raw));
+	close(raw);
+	rig_close(&rig);
+}
