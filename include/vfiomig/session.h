@@ -81,6 +81,9 @@ struct vfiomig_options {
 	void *context;		      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
+	unsigned
+		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
+	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
 };
 
 struct vfiomig_lane_stats {
@@ -156,8 +159,12 @@ int vfiomig_session_dispatch(struct vfiomig_session *session);
 /* _start, then _dispatch until the end, then _result. Returns the result's code. */
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
 
-/* End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too. */
-void vfiomig_session_cancel(struct vfiomig_session *session);
+/*
+ * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
+ * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
+ * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt.
+ */
+int vfiomig_session_cancel(struct vfiomig_session *session);
 
 /*
  * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it. -EAGAIN: none
@@ -183,6 +190,15 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 
 /* -EBUSY: it has not ended. */
 int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_result *result);
+
+/* The session's number, which the journal's records bear; zeroes at a destination to which no source came. */
+void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16]);
+
+/*
+ * Source whose session ended in doubt: if the journal holds a decision by now, carry it out (the devices resume, or stay stopped for
+ * good), and @result says how. -EAGAIN: there is none yet; -EINVAL: it is not in doubt.
+ */
+int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
  * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device that
