@@ -99,10 +99,9 @@ Test(seal, is_what_another_implementation_makes)
 
 Test(seal, of_an_empty_packet_too_is_what_another_implementation_makes)
 {
-	struct packet_header header = { .flags = PACKET_CONFIG_STATE | PACKET_STOP_COPY,
-					.ready_ns = 1,
-					.read_us = 2,
-					.wait_us = 3 };
+	struct packet_header header = {
+		.flags = PACKET_CONFIG_STATE | PACKET_STOP_COPY, .ready_ns = 1, .read_us = 2, .wait_us = 3
+	};
 
 	assert_vector(header, NULL, "", "0ebcb5deb52c83bc08a8a937182c919a", "d607327134de2e4bc8dbb58bde0ca345");
 }
