@@ -30,6 +30,8 @@ enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
 enum vfiomig_transport { VFIOMIG_TRANSPORT_AUTO = 0, VFIOMIG_TRANSPORT_RDMA = 1, VFIOMIG_TRANSPORT_TCP = 2 };
 enum vfiomig_loader { VFIOMIG_LOADER_AUTO = 0, VFIOMIG_LOADER_URING = 1, VFIOMIG_LOADER_WRITE = 2 };
 enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 1 };
+/* Whether packets are sealed (AES-256-GCM). AUTO: if the peer asks for it; only AEAD against CLEAR is refused. */
+enum vfiomig_payload { VFIOMIG_PAYLOAD_AUTO = 0, VFIOMIG_PAYLOAD_CLEAR = 1, VFIOMIG_PAYLOAD_AEAD = 2 };
 enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
 enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG_INFO, VFIOMIG_LOG_DEBUG };
 
@@ -75,7 +77,8 @@ struct vfiomig_options {
 	 */
 	const char *psk_file; /* "identity:hexkey" lines as of psktool, of mode 0600; the source uses the first */
 	const char *tls_dir;  /* ca-cert.pem, and {server,client}-{cert,key}.pem of the destination and the source */
-	void *context;	      /* handed to the callbacks */
+	enum vfiomig_payload payload; /* AEAD needs one of these two: its key comes from their TLS session */
+	void *context;		      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
 	unsigned
@@ -104,14 +107,17 @@ struct vfiomig_stats {
 	const char *transport;	    /* "rdma", "tcp", "file" of a recording, or "" while not decided; static */
 	char transport_reason[160]; /* why that one was taken */
 	const char *loader;	    /* destination: "uring" or "write", "" otherwise; static */
-	const char *integrity;	    /* "crc32c" or "none" */
-	bool gate;		    /* any device is gated */
+	const char *integrity; /* what shows that a payload is whole: "crc32c", "none", or "aead", the seal's tag */
+	const char *payload;   /* "clear" or "aead", "" while not decided; static */
+	bool gate;	       /* any device is gated */
 	uint64_t bytes;
 	uint64_t elapsed_us;  /* since the first packet */
 	uint64_t downtime_us; /* source: from the first device's leaving its running state until DONE; 0: not yet */
 	unsigned slots;
 	size_t slot_bytes;
 	uint64_t arena_bytes;
+	uint64_t
+		private_bytes; /* destination, sealed packets: what they are copied into and opened in, beside the arena */
 	struct vfiomig_lane_stats lane[VFIOMIG_LANES_MAX];
 	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
 	unsigned lanes_lost;	 /* while they were needed; the others carried on */

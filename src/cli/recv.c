@@ -96,6 +96,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->command = arg;
 		return 0;
 	case ARGP_KEY_END:
+		transfer_check_payload(state, &options->transfer);
 		if (!options->listen)
 			argp_error(state, "nowhere to listen: say so with --listen HOST:PORT");
 		if (options->then == KEEP_EXEC && !options->command)

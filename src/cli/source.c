@@ -37,6 +37,8 @@ static void check_recording(struct argp_state *state, const struct source_option
 		return;
 	if (!*source->record)
 		argp_error(state, "--to file: the path of the recording is missing");
+	if (source->transfer.payload == VFIOMIG_PAYLOAD_AEAD)
+		argp_error(state, "--to %s: a recording is not encrypted, so --payload aead cannot be had", source->to);
 	if (!transfer_is_plain(&source->transfer) || source->transfer.insecure)
 		argp_error(state,
 			   "--to %s: a recording has no peer, so --psk-file, --tls-dir and --insecure say "
@@ -94,6 +96,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (source->to && !strncmp(source->to, "file:", 5))
 			source->record = source->to + 5;
 		check_recording(state, source);
+		transfer_check_payload(state, &source->transfer);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -21,6 +21,7 @@ enum {
 	KEY_STATES,
 	KEY_PSK_FILE,
 	KEY_TLS_DIR,
+	KEY_PAYLOAD,
 	KEY_INSECURE,
 	KEY_JSON,
 	KEY_LOSE_LANE,
@@ -69,6 +70,12 @@ static const struct argp_option options[] = {
 	  "client-cert.pem, "
 	  "client-key.pem of the sender",
 	  GROUP_COMMON },
+	{ "payload", KEY_PAYLOAD, "clear|aead", 0,
+	  "aead: seal every packet (AES-256-GCM, key from --psk-file or --tls-dir), so that nobody on the way can read "
+	  "or "
+	  "change the state. aead at either side is for both; without it packets are clear, and clear said at one side "
+	  "refuses aead at the other",
+	  GROUP_COMMON },
 	{ "insecure", KEY_INSECURE, NULL, 0,
 	  "Do without either of them on an address that is not this machine's own loopback", GROUP_COMMON },
 	{ "lose-lane", KEY_LOSE_LANE, "LANE[@BYTES]", 0,
@@ -104,8 +111,14 @@ static void lose_lane(struct argp_state *state, struct transfer_options *transfe
 		transfer->lose_after[lane] = bytes + 1;
 }
 
-static error_t parse_authentication(int key, char *arg, struct transfer_options *transfer)
+static error_t parse_security(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
 {
+	static const struct option_word payloads[] = {
+		{ "clear", VFIOMIG_PAYLOAD_CLEAR },
+		{ "aead", VFIOMIG_PAYLOAD_AEAD },
+		{ NULL, 0 },
+	};
+
 	switch (key) {
 	case KEY_PSK_FILE:
 		transfer->psk_file = arg;
@@ -113,12 +126,22 @@ static error_t parse_authentication(int key, char *arg, struct transfer_options 
 	case KEY_TLS_DIR:
 		transfer->tls_dir = arg;
 		return 0;
+	case KEY_PAYLOAD:
+		transfer->payload = (enum vfiomig_payload)option_choice(state, "payload", arg, payloads);
+		return 0;
 	case KEY_INSECURE:
 		transfer->insecure = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+void transfer_check_payload(struct argp_state *state, const struct transfer_options *transfer)
+{
+	if (transfer->payload == VFIOMIG_PAYLOAD_AEAD && transfer_is_plain(transfer))
+		argp_error(state,
+			   "--payload aead: packets are sealed with a key from TLS: give --psk-file or --tls-dir");
 }
 
 static void check_whole(struct argp_state *state, const struct transfer_options *transfer)
@@ -187,7 +210,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_whole(state, transfer);
 		return 0;
 	default:
-		return parse_authentication(key, arg, transfer);
+		return parse_security(key, arg, state, transfer);
 	}
 }
 
@@ -217,6 +240,7 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.journal_dir = transfer->journal_dir,
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
+		.payload = transfer->payload,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

@@ -21,9 +21,11 @@ struct plan_side {
 	uint32_t slots;
 	uint64_t slot_bytes;
 	enum vfiomig_integrity integrity; /* source */
-	uint8_t transports;		  /* bit (1 << enum vfiomig_transport) */
-	unsigned receives_max;		  /* per lane, what the RDMA device bears */
-	char transport_reason[160];	  /* why RDMA can or cannot be used here */
+	enum vfiomig_payload payload;
+	bool keyed;		    /* the control connection is TLS: there is a key to seal with */
+	uint8_t transports;	    /* bit (1 << enum vfiomig_transport) */
+	unsigned receives_max;	    /* per lane, what the RDMA device bears */
+	char transport_reason[160]; /* why RDMA can or cannot be used here */
 	enum message_arch arch;
 	bool no_platform;
 	unsigned devices;
@@ -35,6 +37,7 @@ struct plan {
 	uint32_t slots;
 	uint64_t slot_bytes;
 	enum vfiomig_integrity integrity;
+	enum vfiomig_payload payload; /* never AUTO */
 	enum vfiomig_transport transport;
 	char reason[160];
 	uint64_t gated;			     /* bit per device of the source */
@@ -59,7 +62,8 @@ void plan_device(const struct plan_side *side, unsigned d, struct message_device
 
 /*
  * Destination: take the offer and the source's devices, and decide. 0, or a negative errno with VFIOMIG_PREFLIGHT:
- * "more-devices", "fewer-devices", "no-such-device", "manifest-mismatch", "gate-conflict", "no-common-transport", "slots".
+ * "more-devices", "fewer-devices", "no-such-device", "manifest-mismatch", "gate-conflict", "payload-conflict",
+ * "no-common-transport", "slots".
  */
 int plan_agree(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
 	       const struct message_device *devices, struct vfiomig_error *err);

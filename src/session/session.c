@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's life: made, given devices, started, closed. */
-#include "session/session.h"
+#include "session/session_seal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -183,6 +183,8 @@ static void init_side(struct vfiomig_session *session)
 					    .slots = options->slots,
 					    .slot_bytes = options->slot_bytes,
 					    .integrity = options->integrity,
+					    .payload = options->payload,
+					    .keyed = session->credentials,
 					    .arch = plan_arch(),
 					    .no_platform = options->flags & VFIOMIG_NO_PLATFORM,
 					    .devices = session->devices,
@@ -338,6 +340,7 @@ static void free_session(struct vfiomig_session *session)
 {
 	flow_fini(&session->flow);
 	arena_close(&session->arena);
+	session_close_seals(session);
 	for (unsigned d = 0; d < session->devices; d++) {
 		close_fd(session->device[d].wake_fd);
 		free(session->device[d].blob);

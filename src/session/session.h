@@ -65,6 +65,7 @@ enum fabric_request {
 struct session_arrival {
 	uint64_t arrived_ns, ready_ns;
 	uint32_t read_us, wait_us;
+	uint8_t session[PACKET_SESSION_BYTES]; /* or the tag */
 };
 
 /* Source: what a device in PRE_COPY has given so far. */
@@ -109,6 +110,8 @@ struct session_device {
 	struct telemetry_spans spans;		      /* source: what the destination said */
 	struct loader *loader;			      /* destination: open between RESUMING and its end */
 	size_t blob_bytes;			      /* of the config state that was kept aside */
+	struct seal *seal;			      /* NULL: packets are clear; the thread's */
+	uint8_t *private;			      /* destination: where sealed ones are opened */
 	uint8_t *blob;				      /* CONFIG_BLOB_BYTES_MAX; destination */
 	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
 };
@@ -171,6 +174,8 @@ struct vfiomig_session {
 	struct control_accept *accept;
 	struct credentials *credentials;			  /* NULL: nobody proves anything */
 	uint8_t lane_proof[VFIOMIG_LANES_MAX][HELLO_PROOF_BYTES]; /* set when the connection is up; then read-only */
+	uint8_t payload_key[32];				  /* from then on, until the seals have it */
+	struct seal *token_seal; /* NULL: packets are clear; whoever sends or takes the token */
 	struct plan_side side;
 	struct plan plan; /* set before OPEN_FABRIC; from then on read-only */
 	struct message_offer offer;

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/probe.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 /* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
 static int place_trial(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
@@ -69,6 +69,12 @@ static void fail(struct vfiomig_session *session, const char *name, const char *
 	tell_failure(session, &err);
 }
 
+static void note_arrival(struct session_arrival *arrival, const struct packet_header *header, uint64_t now)
+{
+	*arrival = (struct session_arrival){ now, header->ready_ns, header->read_us, header->wait_us, { 0 } };
+	memcpy(arrival->session, header->session, sizeof(arrival->session));
+}
+
 static void on_data(struct vfiomig_session *session, const struct fabric_event *event)
 {
 	uint8_t copy[PACKET_HEADER_BYTES];
@@ -86,16 +92,15 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 		memcpy(copy, arena_header(&session->arena, d, slot), sizeof(copy));
 		rc = packet_decode(&header, copy, &why);
 	}
-	if (!rc && memcmp(header.session, session->id, sizeof(header.session)) != 0) {
-		why = "packet-session";
-		rc = -EPROTO;
+	if (!rc) {
+		why = session_foreign_packet(session, &header);
+		rc = why ? -EPROTO : 0;
 	}
 	if (!rc) {
 		pthread_mutex_lock(&session->flow_lock);
 		rc = flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
 		if (!rc)
-			session_device_of(session, d)->arrival[slot] =
-				(struct session_arrival){ now, header.ready_ns, header.read_us, header.wait_us };
+			note_arrival(&session_device_of(session, d)->arrival[slot], &header, now);
 		pthread_mutex_unlock(&session->flow_lock);
 	}
 	if (rc) {
@@ -112,7 +117,7 @@ static void on_token(struct vfiomig_session *session, const struct fabric_event 
 {
 	struct core_event told = { .kind = CORE_TOKEN, .token = &session->token, .arrived = session->token_arrived };
 	uint8_t copy[TOKEN_BYTES_MAX];
-	const char *why = "token-foreign";
+	const char *why = session_is_sealed(session) ? "token-seal" : "token-foreign";
 
 	if (session->token_here) {
 		if (!session->lanes_failed)
@@ -121,8 +126,7 @@ static void on_token(struct vfiomig_session *session, const struct fabric_event 
 		return;
 	}
 	memcpy(copy, arena_token(&session->arena), sizeof(copy));
-	if (token_decode(&session->token, copy, session->plan.devices, &why) ||
-	    memcmp(session->token.session, session->id, sizeof(session->id)) != 0) {
+	if (token_decode(&session->token, copy, session->plan.devices, &why) || !session_token_holds(session)) {
 		fail(session, why, "a token that must not be", event->lane);
 		return;
 	}

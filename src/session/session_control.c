@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 #include "wire/hello.h"
 
 enum {
@@ -220,7 +220,7 @@ static void note_up(struct vfiomig_session *session)
 
 	if (session->conn_up || !control_ready(session->conn) || !session->id_known)
 		return;
-	if (session_prove_lanes(session, &err))
+	if (session_prove_lanes(session, &err) || session_take_payload_key(session, &err))
 		step_error(session, CORE_FAILED, &err);
 	session->conn_up = true;
 	step_fact(session, FACT_CONTROL_UP);

@@ -18,6 +18,7 @@ enum {
 	PACKET_HEADER_BYTES = 64,
 	PACKET_VERSION = 1,
 	PACKET_SESSION_BYTES = 16,
+	PACKET_IDENTITY_BYTES = 40, /* all that comes before the times: what packet it is */
 };
 
 #define PACKET_MAGIC UINT32_C(0x56664d67) /* "VfMg" */
@@ -25,6 +26,7 @@ enum {
 enum packet_flags {
 	PACKET_CONFIG_STATE = 1, /* the last packet of its device: the config state, possibly empty */
 	PACKET_STOP_COPY = 2,	 /* read after the device had stopped */
+	PACKET_SEALED = 4,	 /* seal/seal.h: the session's place has the tag, and the times are in cipher */
 };
 
 struct packet_header {

@@ -43,6 +43,24 @@ case_a_key_on_both_sides_lets_all_lanes_in()
 	one_device 3000000
 }
 
+# Two devices and more than one time around all slots; the kernel's device knows its content, and nobody else could have opened it.
+case_sealed_packets_arrive()
+{
+	umask 077
+	echo guest:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff >both.psk
+	security=(--psk-file both.psk)
+	payload=aead gate=on slots=4 slot_bytes=65536
+	for transport in rdma tcp; do
+		pair_new 11 stream_bytes=2000001
+		sources=("$source") destinations=("$destination")
+		pair_new 12 stream_bytes=2000001
+		sources+=("$source") destinations+=("$destination")
+		transfer
+		judge_success 2000001
+		equal "recv: packets were" "$(jq -r .payload recv.json)" aead
+	done
+}
+
 case_a_wrong_key_is_refused_before_there_is_any_memory()
 {
 	umask 077
