@@ -124,6 +124,7 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	session->role = role;
 	session->options = *options;
 	set_defaults(&session->options);
+	session->missing_ns = MISSING_TIMEOUTS * session->options.peer_timeout_ms * NS_PER_MS;
 	pthread_mutex_init(&session->events.lock, NULL);
 	pthread_mutex_init(&session->poll_lock, NULL);
 	pthread_mutex_init(&session->flow_lock, NULL);

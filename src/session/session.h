@@ -41,6 +41,7 @@ enum {
 	SLOT_BYTES_DEFAULT = 1 << 20,
 	PEER_TIMEOUT_MS_DEFAULT = 1000,
 	DEVICE_TIMEOUT_MS_DEFAULT = 30000,
+	MISSING_TIMEOUTS = 10, /* of --peer-timeout: RDMA tries again for seconds before it gives a lane up */
 	CONFIG_BLOB_BYTES_MAX = 65536,
 	TRIAL_BYTES_MAX = 256 << 10,	      /* of the first message over each lane */
 	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX, /* one answer per device, a few of the fabric */
@@ -62,6 +63,7 @@ enum fabric_request {
 struct session_arrival {
 	uint64_t arrived_ns, ready_ns;
 	uint32_t read_us, wait_us;
+	uint32_t announced_bytes; /* by its frame; TCP */
 };
 
 /* Source: what a device in PRE_COPY has given so far. */
@@ -101,6 +103,7 @@ struct session_device {
 	struct account account;			      /* destination; the thread's */
 	bool account_stopped;			      /* it is the account of STOP_COPY */
 	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
+	uint64_t arrived_packets, arrived_ns;	      /* destination: when more had last come; the control thread's */
 	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
 	atomic_ullong recorded_packets;		      /* source that records; its bytes are in loaded_bytes */
 	struct telemetry_spans spans;		      /* source: what the destination said */
@@ -180,6 +183,7 @@ struct vfiomig_session {
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
 	uint64_t watched_ns;  /* when the devices' calls were last looked at */
+	uint64_t missing_ns;  /* destination: a packet that was announced may be that late when no other comes */
 	uint64_t watch_ns;    /* no call is held to have been under way before that */
 
 	/* fabric thread */
@@ -263,6 +267,9 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 void session_refuse(struct vfiomig_session *session, uint16_t type, const char *what);
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
+
+/* session_missing.c: control thread. Destination: what a manifest announced and what the lanes brought cannot both be true. */
+void session_watch_missing(struct vfiomig_session *session);
 
 /* session_arrival.c: whoever polls the lanes, with poll_lock held. */
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);

@@ -11,48 +11,6 @@
 #include "base/probe.h"
 #include "session/session.h"
 
-/* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
-static int place_trial(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
-{
-	unsigned slot = lane % session->plan.slots;
-
-	if (session->lanes_told || bytes != session_trial_bytes(session) + ARENA_HEADER_BYTES)
-		return -EPROTO;
-	if (!session->trial_begin_ns)
-		session->trial_begin_ns = clock_now_ns();
-	*where = (struct fabric_place){ .header = arena_header(&session->arena, 0, slot),
-					.payload = arena_payload(&session->arena, 0, slot) };
-	return 0;
-}
-
-/* TCP asks where an announced body may go. */
-int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where)
-{
-	struct vfiomig_session *session = context;
-	unsigned d, slot;
-	const char *why;
-	int rc;
-
-	if (immediate_kind(immediate) == IMMEDIATE_TOKEN && session->role == VFIOMIG_DESTINATION) {
-		*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
-		return bytes != token_bytes(session->plan.devices) ? -EPROTO : 0; /* a second one: on_token names it */
-	}
-	if (bytes < ARENA_HEADER_BYTES || session->role != VFIOMIG_DESTINATION)
-		return -EPROTO;
-	if (immediate_kind(immediate) == IMMEDIATE_CONTROL)
-		return place_trial(session, lane, bytes, where);
-	if (immediate_kind(immediate) != IMMEDIATE_DATA)
-		return -EPROTO;
-	pthread_mutex_lock(&session->flow_lock);
-	rc = flow_place(&session->flow, lane, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
-	pthread_mutex_unlock(&session->flow_lock);
-	if (rc)
-		return rc;
-	*where = (struct fabric_place){ .header = arena_header(&session->arena, d, slot),
-					.payload = arena_payload(&session->arena, d, slot) };
-	return 0;
-}
-
 /* Only the first failure of the lanes is told: it ends the session, and a peer must not fill the queue with more. */
 static void tell_failure(struct vfiomig_session *session, const struct vfiomig_error *err)
 {
@@ -67,6 +25,74 @@ static void fail(struct vfiomig_session *session, const char *name, const char *
 
 	error_set(&err, VFIOMIG_PROTOCOL, EPROTO, name, "lane %u at the %s: %s", lane, session_side(session), what);
 	tell_failure(session, &err);
+}
+
+/* The lane dies of it, but only here is it known by what name. */
+static int refuse_place(struct vfiomig_session *session, unsigned lane, const char *name)
+{
+	fail(session, name, "a message that must not be announced itself", lane);
+	return -EPROTO;
+}
+
+/* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
+static int place_trial(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
+{
+	unsigned slot = lane % session->plan.slots;
+
+	if (session->lanes_told)
+		return refuse_place(session, lane, "warm-up-late");
+	if (bytes != session_trial_bytes(session) + ARENA_HEADER_BYTES)
+		return refuse_place(session, lane, "warm-up-bytes");
+	if (!session->trial_begin_ns)
+		session->trial_begin_ns = clock_now_ns();
+	*where = (struct fabric_place){ .header = arena_header(&session->arena, 0, slot),
+					.payload = arena_payload(&session->arena, 0, slot) };
+	return 0;
+}
+
+/* A second token lands on the first, which was copied: on_token names it. */
+static int place_token(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
+{
+	if (bytes != token_bytes(session->plan.devices))
+		return refuse_place(session, lane, "token-bytes");
+	*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
+	return 0;
+}
+
+/* TCP asks where an announced body may go; frames of other kinds than these three it has refused itself. */
+int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where)
+{
+	struct vfiomig_session *session = context;
+	enum immediate_kind kind = immediate_kind(immediate);
+	unsigned d, slot;
+	const char *why;
+	int rc;
+
+	if (session->role != VFIOMIG_DESTINATION || kind == IMMEDIATE_CREDIT)
+		return refuse_place(session, lane, "immediate");
+	if (kind == IMMEDIATE_TOKEN)
+		return place_token(session, lane, bytes, where);
+	if (bytes < ARENA_HEADER_BYTES)
+		return refuse_place(session, lane, "packet-too-short");
+	if (kind == IMMEDIATE_CONTROL)
+		return place_trial(session, lane, bytes, where);
+	pthread_mutex_lock(&session->flow_lock);
+	rc = flow_place(&session->flow, lane, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
+	if (!rc)
+		session_device_of(session, d)->arrival[slot].announced_bytes = bytes - ARENA_HEADER_BYTES;
+	pthread_mutex_unlock(&session->flow_lock);
+	if (rc)
+		return refuse_place(session, lane, why);
+	*where = (struct fabric_place){ .header = arena_header(&session->arena, d, slot),
+					.payload = arena_payload(&session->arena, d, slot) };
+	return 0;
+}
+
+/* TCP knows how much came; of an RDMA write only the last fragment's length is known, and the CRC must tell. */
+static bool length_fits(struct vfiomig_session *session, unsigned d, unsigned slot, const struct packet_header *header)
+{
+	return session->plan.transport != VFIOMIG_TRANSPORT_TCP || header->bytes > session->plan.slot_bytes ||
+	       header->bytes == session_device_of(session, d)->arrival[slot].announced_bytes;
 }
 
 static void on_data(struct vfiomig_session *session, const struct fabric_event *event)
@@ -92,10 +118,13 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 	}
 	if (!rc) {
 		pthread_mutex_lock(&session->flow_lock);
-		rc = flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
+		why = "packet-length";
+		rc = length_fits(session, d, slot, &header) ? 0 : -EPROTO;
+		rc = rc ? rc : flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
 		if (!rc)
 			session_device_of(session, d)->arrival[slot] =
-				(struct session_arrival){ now, header.ready_ns, header.read_us, header.wait_us };
+				(struct session_arrival){ now, header.ready_ns, header.read_us, header.wait_us,
+							  header.bytes };
 		pthread_mutex_unlock(&session->flow_lock);
 	}
 	if (rc) {
@@ -206,6 +235,10 @@ static void on_dead(struct vfiomig_session *session, unsigned lane)
 	struct vfiomig_error err = why ? *why : (struct vfiomig_error){ 0 };
 	bool drained;
 
+	if (why && why->code == VFIOMIG_PROTOCOL) { /* not lost: its peer broke a rule on it */
+		error_prefix(&err, "%s: ", session_side(session));
+		tell_failure(session, &err);
+	}
 	pthread_mutex_lock(&session->flow_lock);
 	flow_lane_dead(&session->flow, lane);
 	drained = flow_drained(&session->flow);

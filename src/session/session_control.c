@@ -367,6 +367,7 @@ void *session_control_main(void *argument)
 		hear_threads(session);
 		session_step(session, &(struct core_event){ .kind = CORE_TICK });
 		session_watch_calls(session);
+		session_watch_missing(session);
 		session_judge_switchover(session);
 		tell_progress(session);
 	}
