@@ -78,6 +78,9 @@ struct vfiomig_options {
 	void *context;	      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
+	unsigned
+		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
+	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
 };
 
 struct vfiomig_lane_stats {
@@ -177,6 +180,15 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 
 /* -EBUSY: it has not ended. */
 int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_result *result);
+
+/* The session's number, which the journal's records bear; zeroes at a destination to which no source came. */
+void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16]);
+
+/*
+ * Source whose session ended in doubt: if the journal holds a decision by now, carry it out (the devices resume, or stay stopped for
+ * good), and @result says how. -EAGAIN: there is none yet; -EINVAL: it is not in doubt.
+ */
+int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
  * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device that

@@ -7,6 +7,7 @@
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
 #include <vfiomig/host.h>
+#include <vfiomig/journal.h>
 #include <vfiomig/session.h>
 
 /* "MAJOR.MINOR.PATCH" of the library that runs. */

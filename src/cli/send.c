@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* `rdma-vfiomig send`: one session to a receiver; where it fails, real devices are kept, since they run again. */
 #include <argp.h>
+#include <stdint.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "keep.h"
 #include "options.h"
 #include "report.h"
+#include "sessions.h"
 #include "signals.h"
 #include "source.h"
 #include "summary.h"
+#include "terminal.h"
 #include "timeline.h"
 
 struct send_options {
@@ -117,6 +121,46 @@ static enum vfiomig_code migrate(const struct send_options *options, struct migr
 	return migration_run(migration, session, signals);
 }
 
+/* Wait for a person's decision (resolve), or a signal. Returns the exit code: which side runs then. */
+static enum vfiomig_code hold_in_doubt(struct migration *migration, int signals)
+{
+	const struct itimerspec often = { { 0, 200000000 }, { 0, 200000000 } };
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	struct vfiomig_result result;
+	uint64_t ticks;
+
+	if (timer < 0 || timerfd_settime(timer, 0, &often, NULL)) {
+		keep_hold(migration, signals);
+		return VFIOMIG_IN_DOUBT;
+	}
+	terminal_say("holding the stopped devices until it is resolved, or SIGTERM or SIGINT");
+	while (!signals_wait(signals, timer)) {
+		if (read(timer, &ticks, sizeof(ticks)) < 0 || vfiomig_session_settle(migration->session, &result))
+			continue;
+		close(timer);
+		terminal_say("resolved: %s",
+			     result.error.text[0] ? result.error.text : "the destination has the devices");
+		if (result.error.code == VFIOMIG_CANCELLED)
+			keep_hold(migration, signals); /* they run here, and only as long as they are open */
+		return result.error.code;
+	}
+	close(timer);
+	return VFIOMIG_IN_DOUBT;
+}
+
+/* What there is to do about a doubt. */
+static void tell_doubt(const struct migration *migration)
+{
+	uint8_t session[16];
+	char id[33];
+
+	vfiomig_session_id(migration->session, session);
+	session_format(session, id);
+	terminal_say(
+		"session %s is in doubt: see `rdma-vfiomig status` at the receiver, then `rdma-vfiomig resolve %s`", id,
+		id);
+}
+
 int send_main(int argc, char **argv)
 {
 	struct send_options options = { 0 };
@@ -139,7 +183,11 @@ int send_main(int argc, char **argv)
 	else
 		summary_print(&migration, stdout);
 	timeline_close(&timeline, &migration);
-	if (migration.holds)
+	if (code == VFIOMIG_IN_DOUBT)
+		tell_doubt(&migration);
+	if (migration.holds && code == VFIOMIG_IN_DOUBT)
+		code = hold_in_doubt(&migration, signals);
+	else if (migration.holds)
 		keep_hold(&migration, signals);
 	migration_close(&migration);
 	close(signals);

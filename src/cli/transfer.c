@@ -16,6 +16,8 @@ enum {
 	KEY_SLOT_BYTES,
 	KEY_PEER_TIMEOUT,
 	KEY_DEVICE_TIMEOUT,
+	KEY_HOLD,
+	KEY_JOURNAL_DIR,
 	KEY_STATES,
 	KEY_PSK_FILE,
 	KEY_TLS_DIR,
@@ -43,6 +45,13 @@ static const struct argp_option options[] = {
 	  GROUP_COMMON },
 	{ "device-timeout", KEY_DEVICE_TIMEOUT, "S", 0,
 	  "Seconds that one call to a device may take, before the session goes on without it: it is stuck then (30)",
+	  GROUP_COMMON },
+	{ "hold", KEY_HOLD, "S", 0,
+	  "Seconds that a receiver which is prepared waits for the commit before it resets its devices; a sender whose "
+	  "commit is not answered asks for twice as long before it is in doubt (30)",
+	  GROUP_COMMON },
+	{ "journal-dir", KEY_JOURNAL_DIR, "DIR", 0,
+	  "Where the journal lies ($RUNTIME_DIRECTORY, /run/rdma-vfiomig, or $XDG_RUNTIME_DIR/rdma-vfiomig)",
 	  GROUP_COMMON },
 	{ "parallel-states", KEY_STATES, "on|off", 0,
 	  "Change the states of this side's devices all at once (on), or one device after another (off), to see what "
@@ -134,6 +143,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_DEVICE_TIMEOUT:
 		transfer->device_timeout_ms = option_seconds(state, "device-timeout", arg);
 		return 0;
+	case KEY_HOLD:
+		transfer->hold_ms = option_seconds(state, "hold", arg);
+		return 0;
+	case KEY_JOURNAL_DIR:
+		transfer->journal_dir = arg;
+		return 0;
 	case KEY_STATES:
 		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
@@ -173,6 +188,8 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.slot_bytes = transfer->slot_bytes,
 		.peer_timeout_ms = transfer->peer_timeout_ms,
 		.device_timeout_ms = transfer->device_timeout_ms,
+		.hold_ms = transfer->hold_ms,
+		.journal_dir = transfer->journal_dir,
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |

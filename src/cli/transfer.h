@@ -20,6 +20,8 @@ struct transfer_options {
 	unsigned slots; /* per device */
 	size_t slot_bytes;
 	unsigned peer_timeout_ms, device_timeout_ms;
+	unsigned hold_ms;
+	const char *journal_dir;
 	bool serial_states;		/* one device after another */
 	struct vmm vmm;			/* each role's own option sets it */
 	const char *psk_file, *tls_dir; /* at most one of them */

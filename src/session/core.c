@@ -248,6 +248,9 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 		if (!core_committed(core) && !core->overtaken)
 			core_fail(core, event->error, now, actions);
 		break;
+	case CORE_UNWRITTEN:
+		core_unwritten(core, event->error, now, actions);
+		break;
 	case CORE_LANE_LOST:
 		on_lane_lost(core, event, now);
 		break;

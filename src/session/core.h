@@ -39,6 +39,8 @@ enum core_fact {
 	FACT_FABRIC_DOWN = 1 << 17,    /* all lanes are fenced, nothing touches the arena */
 	FACT_MEASURED = 1 << 18,       /* source: the peer's clock and the lanes' rate are known */
 	FACT_SWITCHOVER_DUE = 1 << 19, /* source: PRE_COPY has done what it can, and the estimate is within the limit */
+	FACT_ABORTED = 1 << 20,	       /* destination: its tombstone is journalled */
+	FACT_RUNNING = 1 << 21,	       /* destination: that it runs is journalled */
 };
 
 /* What a device's own thread can be asked for; each is answered by one CORE_DEVICE_DONE. */
@@ -75,6 +77,7 @@ enum core_event_kind {
 	CORE_DEVICE_DONE,  /* .device .request .error .counts */
 	CORE_DEVICE_STUCK, /* .device .error: what it was asked for outlived its deadline; no answer will ever come */
 	CORE_FAILED,	   /* .error: something on this side failed */
+	CORE_UNWRITTEN,	   /* .error: the journal does not take what it was asked to */
 	CORE_LANE_LOST,	   /* .error: a lane is gone; the cause may be on its way over control */
 	CORE_LOST,	   /* .error: the control connection is gone */
 	CORE_ABORT,	   /* .error: the peer gives up, and why */
@@ -114,10 +117,14 @@ enum core_action_kind {
 	ACTION_END_PRECOPY,   /* the devices' PRE_COPY streams end where they are */
 	ACTION_TOKEN,	      /* post the token */
 	ACTION_RELEASE,	      /* -> FACT_RELEASED */
-	ACTION_JOURNAL,	      /* .fact (PREPARED or COMMITTED) -> that fact */
-	ACTION_STOP_WAITS,    /* every wait of the data path ends with -ECANCELED */
-	ACTION_FENCE,	      /* -> FACT_FABRIC_DOWN */
-	ACTION_FINISH,	      /* the session has ended; core.outcome says how */
+	/*
+	 * .fact: PREPARED or COMMITTED -> that fact, or CORE_UNWRITTEN. ABORTED and RUNNING are not answered: the actions after
+	 * it wait until it was tried.
+	 */
+	ACTION_JOURNAL,
+	ACTION_STOP_WAITS, /* every wait of the data path ends with -ECANCELED */
+	ACTION_FENCE,	   /* -> FACT_FABRIC_DOWN */
+	ACTION_FINISH,	   /* the session has ended; core.outcome says how */
 };
 
 struct core_action {
@@ -183,6 +190,7 @@ struct core {
 	const struct phase_row *phases; /* this side's table, indexed by enum core_phase */
 	const struct step_row *steps;	/* this side's row of device steps */
 	uint64_t peer_timeout_ns;
+	uint64_t hold_ns; /* destination: how long it waits for COMMIT; source: half of how long for the answer */
 	enum core_purpose purpose;
 	bool serial;		    /* one device after another */
 	uint64_t downtime_limit_ns; /* source: give up before the commit beyond it; 0: no limit */
@@ -212,6 +220,7 @@ struct core {
 struct core_config {
 	enum vfiomig_role role;
 	uint64_t peer_timeout_ns;
+	uint64_t hold_ns; /* 0: 30 s */
 	bool no_platform; /* no VMM: iterables done and platform ready from the start */
 	enum core_purpose purpose;
 	bool serial;

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "session/core_table.h"
 
+enum { HOLD_MS_DEFAULT = 30000 };
+
 static const char *const request_names[REQUEST_COUNT] = {
 	[REQUEST_NONE] = "nothing",
 	[REQUEST_PRECOPY] = "read of its state in PRE_COPY",
@@ -59,6 +61,7 @@ void core_init(struct core *core, const struct core_config *config, uint64_t now
 		.phases = source ? source_phases : destination_phases,
 		.steps = source ? source_steps : destination_steps,
 		.peer_timeout_ns = config->peer_timeout_ns,
+		.hold_ns = config->hold_ns ? config->hold_ns : HOLD_MS_DEFAULT * NS_PER_MS,
 		.purpose = config->purpose,
 		.peer_gone = config->purpose == CORE_RECORD, /* there is none to be silent, or to be told */
 		.serial = config->serial,

@@ -2,7 +2,7 @@
 /* The destination's tables: its phases, and the steps of each of its devices. */
 #include "session/core_table.h"
 
-enum { HANDSHAKE_MS = 60000, HOLD_MS = 30000 };
+enum { HANDSHAKE_MS = 60000 };
 
 static void agree_enter(struct core *core, struct core_actions *actions)
 {
@@ -53,7 +53,9 @@ static void record_enter(struct core *core, struct core_actions *actions)
 static void done_enter(struct core *core, struct core_actions *actions)
 {
 	if (!core->peer_gone)
-		core_emit_send(actions, MESSAGE_DONE);
+		core_emit_send(actions,
+			       MESSAGE_DONE); /* first: until it is there, the devices count as standing still */
+	core_emit(actions, ACTION_JOURNAL)->fact = FACT_RUNNING;
 	core_emit(actions, ACTION_FINISH);
 }
 
@@ -77,7 +79,7 @@ const struct phase_row destination_phases[PHASE_COUNT] = {
 	[PHASE_LANES] = { "LANES", 0, FACT_LANES_UP, DESTINATION_RESUMING, HANDSHAKE_MS, PHASE_STREAM, lanes_enter },
 	[PHASE_STREAM] = { "STREAM", FACT_SWITCHOVER, 0, DESTINATION_FINISHED, 0, PHASE_DRAIN, stream_enter },
 	[PHASE_DRAIN] = { "DRAIN", 0, FACT_RELEASED | FACT_PREPARED, 0, 0, PHASE_HOLD, drain_enter },
-	[PHASE_HOLD] = { "HOLD", FACT_COMMIT, FACT_COMMIT, 0, HOLD_MS, PHASE_RECORD, hold_enter },
+	[PHASE_HOLD] = { "HOLD", FACT_COMMIT, FACT_COMMIT, 0, PHASE_HOLD_LIMIT, PHASE_RECORD, hold_enter },
 	[PHASE_RECORD] = { "RECORD", 0, FACT_COMMITTED, 0, 0, PHASE_COMMIT, record_enter },
 	[PHASE_COMMIT] = { "COMMIT", 0, 0, DESTINATION_P2P, 0, PHASE_RUN, NULL },
 	[PHASE_RUN] = { "RUN", 0, 0, DESTINATION_RAN, 0, PHASE_DONE, NULL },

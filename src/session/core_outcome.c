@@ -24,6 +24,9 @@ void core_record_outcome(struct core *core, const struct vfiomig_error *error)
 
 static void go_back(struct core *core, uint64_t now, struct core_actions *actions)
 {
+	/* Before anything else: who is told "never ran", and devices that are reset, must not be contradicted by the record. */
+	if (core->role == VFIOMIG_DESTINATION && core->phase >= PHASE_DRAIN)
+		core_emit(actions, ACTION_JOURNAL)->fact = FACT_ABORTED;
 	if (!core->peer_gone && !core->peer_knows && (core->facts & FACT_CONTROL_UP)) {
 		core_emit_send(actions, MESSAGE_ABORT);
 		core->peer_knows = true;
@@ -61,6 +64,17 @@ void core_fail(struct core *core, const struct vfiomig_error *error, uint64_t no
 	}
 	core_record_outcome(core, error);
 	go_back(core, now, actions);
+}
+
+void core_unwritten(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions)
+{
+	/* COMMIT came, but without its record no device is run: it never ran, and the source may have its own back. */
+	if (core->role == VFIOMIG_DESTINATION && core->phase == PHASE_RECORD) {
+		core_record_outcome(core, error);
+		go_back(core, now, actions);
+		return;
+	}
+	core_fail(core, error, now, actions);
 }
 
 /* After the commit a device failed to start: nobody ran yet -> the source may have it back; else go on without it. */

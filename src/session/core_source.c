@@ -2,10 +2,7 @@
 /* The source's tables: its phases, and the steps of each of its devices. */
 #include "session/core_table.h"
 
-enum {
-	HANDSHAKE_MS = 60000,
-	ANSWER_MS = 60000, /* twice the destination's hold time: after that it is in doubt */
-};
+enum { HANDSHAKE_MS = 60000 };
 
 static void connect_enter(struct core *core, struct core_actions *actions)
 {
@@ -89,7 +86,7 @@ const struct phase_row source_phases[PHASE_COUNT] = {
 	[PHASE_STREAM] = { "STREAM", 0, FACT_ITERABLES_DONE, SOURCE_READ, 0, PHASE_DRAIN, stream_enter },
 	[PHASE_DRAIN] = { "DRAIN", FACT_PREPARED, FACT_PREPARED, SOURCE_STOPPED, 0, PHASE_RECORD, drain_enter },
 	[PHASE_RECORD] = { "RECORD", 0, FACT_COMMITTED, 0, 0, PHASE_COMMIT, record_enter },
-	[PHASE_COMMIT] = { "COMMIT", FACT_DONE, FACT_DONE, 0, ANSWER_MS, PHASE_DONE, commit_enter },
+	[PHASE_COMMIT] = { "COMMIT", FACT_DONE, FACT_DONE, 0, PHASE_ANSWER_LIMIT, PHASE_DONE, commit_enter },
 	[PHASE_DONE] = { "DONE", 0, 0, 0, 0, PHASE_NONE, finish_enter },
 	[PHASE_ROLLBACK] = { "ROLLBACK", 0, FACT_FABRIC_DOWN, 0, 0, PHASE_RESTORE, NULL },
 	[PHASE_RESTORE] = { "RESTORE", 0, 0, 0, 0, PHASE_FAILED, restore_enter },

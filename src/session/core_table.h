@@ -5,12 +5,15 @@
 
 #include "session/core.h"
 
+/* Limits of a phase that depend on the hold time: all of it, and twice as long, after which the source is in doubt. */
+enum { PHASE_HOLD_LIMIT = 1, PHASE_ANSWER_LIMIT = 2 };
+
 struct phase_row {
 	const char *name;
 	uint32_t accepts;  /* facts that the peer may state in this phase */
 	uint32_t needs;	   /* facts without which it does not end */
 	uint8_t through;   /* steps that every device must have done */
-	uint32_t limit_ms; /* how long it may last; 0: as long as the peer lives */
+	uint32_t limit_ms; /* how long it may last, or PHASE_..._LIMIT; 0: as long as the peer lives */
 	enum core_phase next;
 	void (*enter)(struct core *core, struct core_actions *actions); /* NULL: nothing to do */
 };
@@ -56,6 +59,8 @@ const char *core_peer_name(const struct core *core);
 /* The endings (core_outcome.c). */
 bool core_committed(const struct core *core);
 void core_record_outcome(struct core *core, const struct vfiomig_error *error);
+/* The journal takes no PREPARED, or no COMMITTED: the way back, for nothing that binds was done. */
+void core_unwritten(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions);
 void core_run_failed(struct core *core, unsigned d, const struct vfiomig_error *error);
 void core_settle_run(struct core *core, uint64_t now, struct core_actions *actions);
 void core_restore_failed(struct core *core, const struct vfiomig_error *error);

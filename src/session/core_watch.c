@@ -47,18 +47,26 @@ static void check_silence(struct core *core, uint64_t now, struct core_actions *
 	core->peer_knows = false; /* nobody can say whether it heard */
 }
 
+static uint64_t phase_limit_ns(const struct core *core)
+{
+	uint32_t limit_ms = core->phases[core->phase].limit_ms;
+
+	return limit_ms <= PHASE_ANSWER_LIMIT ? limit_ms * core->hold_ns : limit_ms * NS_PER_MS;
+}
+
 static void check_limits(struct core *core, uint64_t now, struct core_actions *actions)
 {
 	const struct phase_row *row = &core->phases[core->phase];
+	uint64_t limit_ns = phase_limit_ns(core);
 	struct vfiomig_error err = { 0 };
 
 	if (core->lane_lost_ns && now - core->lane_lost_ns >= LANE_GRACE_MS * NS_PER_MS) {
 		core_fail(core, &core->lane_lost, now, actions);
 		return;
 	}
-	if (row->limit_ms && now - core->phase_ns >= row->limit_ms * NS_PER_MS) {
-		error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "phase-timeout", "phase %s took longer than %u s",
-			  row->name, row->limit_ms / 1000);
+	if (limit_ns && now - core->phase_ns >= limit_ns) {
+		error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "phase-timeout", "phase %s took longer than %g s",
+			  row->name, (double)limit_ns / NS_PER_S);
 		core_fail(core, &err, now, actions);
 		return;
 	}

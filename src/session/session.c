@@ -66,6 +66,8 @@ static void set_defaults(struct vfiomig_options *options)
 		options->peer_timeout_ms = PEER_TIMEOUT_MS_DEFAULT;
 	if (!options->device_timeout_ms)
 		options->device_timeout_ms = DEVICE_TIMEOUT_MS_DEFAULT;
+	if (!options->hold_ms)
+		options->hold_ms = JOURNAL_HOLD_MS_DEFAULT;
 }
 
 static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -123,6 +125,7 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a session");
 	session->role = role;
 	session->options = *options;
+	session->journal_fd = -1;
 	set_defaults(&session->options);
 	session->missing_ns = MISSING_TIMEOUTS * session->options.peer_timeout_ms * NS_PER_MS;
 	pthread_mutex_init(&session->events.lock, NULL);
@@ -136,9 +139,11 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	if (rc)
 		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
 	rc = rc ? rc : resolve(session, err);
+	rc = rc ? rc : session_journal_open(session, options->journal_dir, err);
 	rc = rc ? rc : session_take_credentials(session, err);
 	session->options.peer = session->options.bind = session->options.record = session->options.psk_file =
-		session->options.tls_dir = NULL; /* resolved: the caller's strings are needed no more */
+		session->options.tls_dir = session->options.journal_dir =
+			NULL; /* the caller's strings are needed no more */
 	if (rc) {
 		vfiomig_session_close(session);
 		return rc;
@@ -185,6 +190,11 @@ static void init_side(struct vfiomig_session *session)
 					    .device = session->handles };
 }
 
+void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16])
+{
+	memcpy(id, session->id, sizeof(session->id));
+}
+
 static enum core_purpose purpose_of(const struct vfiomig_session *session)
 {
 	if (session->record)
@@ -203,6 +213,7 @@ static void init_core(struct vfiomig_session *session)
 {
 	struct core_config config = { .role = session->role,
 				      .peer_timeout_ns = session->options.peer_timeout_ms * NS_PER_MS,
+				      .hold_ns = session->options.hold_ms * NS_PER_MS,
 				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM,
 				      .purpose = purpose_of(session),
 				      .serial = session->options.flags & VFIOMIG_SERIAL_STATES,
@@ -371,6 +382,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	if (session->fabric)
 		session->fabric->ops->close(session->fabric);
 	session_record_close(session);
+	session_journal_close(session);
 	control_close(session->conn);
 	control_accept_close(session->accept);
 	credentials_close(session->credentials);

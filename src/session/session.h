@@ -30,6 +30,7 @@
 #include "session/clocks.h"
 #include "session/core.h"
 #include "session/flow.h"
+#include "session/journal_file.h"
 #include "session/plan.h"
 #include "slot/arena.h"
 #include "transport/fabric.h"
@@ -113,6 +114,23 @@ struct session_device {
 	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
 };
 
+enum { VISITORS_MAX = 4 };
+
+/* Destination: someone who connected while a session is on, or who asks about another one. */
+struct session_visitor {
+	struct control_conn *conn; /* NULL: the place is free */
+	uint64_t heard_ns;
+};
+
+/* Source, whose answer to COMMIT does not come: it asks. */
+struct session_ask {
+	bool on;
+	struct control_conn *conn;
+	bool sent;
+	uint64_t next_ns; /* when it gives up this call, or makes the next one */
+	char said[120];	  /* the last answer, for the sentence at the end */
+};
+
 struct session_event {
 	struct core_event event;
 	struct vfiomig_error error;
@@ -179,6 +197,10 @@ struct vfiomig_session {
 	struct telemetry_clock switchover; /* destination: under snapshot_lock */
 	atomic_llong peer_offset_ns;	   /* destination: its clock less the source's */
 	struct session_record *record;	   /* source: records instead of a peer; NULL: there is a peer */
+	int journal_fd;			   /* the journal's folder; -1: this session needs none */
+	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
+	struct session_visitor visitor[VISITORS_MAX];
+	struct session_ask ask;
 	uint8_t id[16];
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
@@ -260,6 +282,27 @@ void session_turn_away_unheard(int fd);
 void *session_control_main(void *session);
 /* Control thread: one event in, its actions carried out. */
 void session_step(struct vfiomig_session *session, const struct core_event *event);
+int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
+		      struct vfiomig_error *err);
+
+/* session_journal.c: open before the threads are there, the others on the control thread. -errno as of journal_file.h. */
+int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err);
+/* PREPARED and COMMITTED are answered by an event. */
+void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
+/* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */
+void session_journal_forget(struct vfiomig_session *session);
+/* At the end: a doubt is named in the outcome, everything else is forgotten. */
+void session_journal_finish(struct vfiomig_session *session);
+void session_journal_close(struct vfiomig_session *session);
+
+/* session_query.c: control thread. Who is not the source but asks about one, and who comes while there is one. */
+void session_take_visitor(struct vfiomig_session *session, struct control_conn *conn,
+			  const struct control_frame *frame);
+void session_hear_visitors(struct vfiomig_session *session);
+/* session_ask.c: control thread. Source after COMMIT: true if core must not take a lost connection for the end. */
+bool session_ask(struct vfiomig_session *session);
+void session_hear_answer(struct vfiomig_session *session);
+
 /* session_messages.c: control thread. */
 void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
 void session_receive(struct vfiomig_session *session, const struct control_frame *frame);

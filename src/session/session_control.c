@@ -64,13 +64,14 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 		session_post_token(session);
 		break;
 	case ACTION_JOURNAL:
-		session_post_fact(session, action->fact); /* in memory: it is written by being remembered */
+		session_journal_put(session, action->fact);
 		break;
 	case ACTION_STOP_WAITS:
 		session_signal(session->stop_fd);
 		break;
 	case ACTION_FINISH:
 		session->finished_ns = clock_now_ns();
+		session_journal_finish(session);
 		if (session->role == VFIOMIG_DESTINATION && session->core.phase == PHASE_DONE)
 			session_send_spans(session);
 		break;
@@ -102,8 +103,8 @@ static void step_error(struct vfiomig_session *session, enum core_event_kind kin
 }
 
 /* @peer_kind: of a connection that was accepted, what its preface said; else 0. The descriptor is taken in any case. */
-static int open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
-		     struct vfiomig_error *err)
+int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
+		      struct vfiomig_error *err)
 {
 	bool accepted = peer_kind != 0;
 	struct control_config config = { .fd = fd,
@@ -131,7 +132,7 @@ static void begin_source(struct vfiomig_session *session)
 		return;
 	}
 	fd = control_connect_start(&session->remote, &session->local, &err);
-	if (fd < 0 || open_conn(session, fd, 0, &session->conn, &err))
+	if (fd < 0 || session_open_conn(session, fd, 0, &session->conn, &err))
 		step_error(session, CORE_LOST, &err);
 	else
 		control_set_session(session->conn, session->id);
@@ -146,45 +147,32 @@ static void begin_destination(struct vfiomig_session *session)
 		step_error(session, CORE_FAILED, &err);
 }
 
-/* Someone else wants a session while this one is on: said, not left hanging. */
-static void turn_away(struct vfiomig_session *session, int fd, uint16_t peer_kind)
-{
-	struct message_failure busy = { 0 };
-	struct control_frame frame;
-	struct control_conn *conn;
-
-	if (session->credentials || peer_kind != PREFACE_CONTROL) {
-		session_turn_away_unheard(fd);
-		return;
-	}
-	if (open_conn(session, fd, peer_kind, &conn, NULL))
-		return;
-	error_set(&busy.error, VFIOMIG_PREFLIGHT, EBUSY, "busy", "the destination is busy with another session");
-	control_poll(conn, &frame, NULL); /* our preface goes first */
-	control_send(conn, MESSAGE_ABORT, session->frame, message_encode_failure(session->frame, &busy));
-	control_close(conn);
-}
-
 static void take_control(struct vfiomig_session *session, int fd, uint16_t peer_kind)
 {
 	struct vfiomig_error err = { 0 };
 	socklen_t bytes = sizeof(session->local);
 
 	if (session->conn || session->core.phase != PHASE_CONNECT) {
-		turn_away(session, fd, peer_kind);
+		struct control_conn *visitor;
+
+		if (peer_kind != PREFACE_CONTROL && !session->credentials)
+			session_turn_away_unheard(fd);
+		else if (!session_open_conn(session, fd, peer_kind, &visitor, NULL))
+			session_take_visitor(session, visitor, NULL);
 		return;
 	}
 	getsockname(fd, (struct sockaddr *)&session->local, &bytes);
 	bytes = sizeof(session->remote);
 	getpeername(fd, (struct sockaddr *)&session->remote, &bytes);
 	session->conn_ns = clock_now_ns();
-	if (open_conn(session, fd, peer_kind, &session->conn, &err))
+	if (session_open_conn(session, fd, peer_kind, &session->conn, &err))
 		step_error(session, CORE_FAILED, &err);
 }
 
 static void take_guests(struct vfiomig_session *session)
 {
-	bool lanes = session->accept && session->core.facts & FACT_FABRIC_OPEN && session->fabric->ops->adopt;
+	bool lanes = session->accept && !session->ended && session->core.facts & FACT_FABRIC_OPEN &&
+		     session->fabric->ops->adopt;
 	struct control_guest guest;
 
 	for (unsigned i = 0; i < GUESTS_PER_ROUND && session->accept; i++) {
@@ -250,6 +238,11 @@ static void hear_peer(struct vfiomig_session *session)
 
 	for (unsigned i = 0; i < FRAMES_PER_ROUND && rc == 1 && session->conn; i++) {
 		rc = control_poll(session->conn, &frame, &err);
+		if (rc == 1 && frame.type == MESSAGE_QUERY && is_stranger(session)) {
+			session_take_visitor(session, session->conn, &frame); /* no source of this session */
+			session->conn = NULL;
+			return;
+		}
 		if (rc == 1)
 			learn_session(session, &frame);
 		note_up(session);
@@ -264,7 +257,8 @@ static void hear_peer(struct vfiomig_session *session)
 				 rc < 0 ? err.text : "nothing came");
 		drop_conn(session);
 	} else if (rc < 0) {
-		step_error(session, CORE_LOST, &err);
+		if (!session_ask(session))
+			step_error(session, CORE_LOST, &err);
 		drop_conn(session);
 	}
 }
@@ -334,16 +328,42 @@ static bool farewell_over(struct vfiomig_session *session)
 	return clock_now_ns() - session->finished_ns > patience_ns;
 }
 
-static void end(struct vfiomig_session *session)
+static void close_all(struct vfiomig_session *session)
 {
-	control_close(session->conn);
-	session->conn = NULL;
+	drop_conn(session);
+	for (unsigned i = 0; i < VISITORS_MAX; i++)
+		control_close(session->visitor[i].conn);
+	control_close(session->ask.conn);
 	control_accept_close(session->accept);
 	session->accept = NULL;
+}
+
+/*
+ * A destination that runs, while its source may not know: as long as the caller keeps the session, who asks is answered, though
+ * the session has ended for everybody else.
+ */
+static void stay_to_answer(struct vfiomig_session *session)
+{
+	bool cancelled = false;
+
+	if (session->role == VFIOMIG_SOURCE || session->core.phase != PHASE_DONE)
+		return;
+	drop_conn(session);
+	while (!cancelled && session->journal->state == VFIOMIG_JOURNAL_RUNNING) {
+		wait_for_news(session, &cancelled);
+		take_guests(session);
+		session_hear_visitors(session);
+	}
+}
+
+static void end(struct vfiomig_session *session)
+{
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->ended = true;
 	pthread_mutex_unlock(&session->snapshot_lock);
 	session_notify(session);
+	stay_to_answer(session);
+	close_all(session);
 }
 
 void *session_control_main(void *argument)
@@ -364,6 +384,8 @@ void *session_control_main(void *argument)
 		hear_threads(session);
 		take_guests(session);
 		hear_peer(session);
+		session_hear_visitors(session);
+		session_hear_answer(session);
 		hear_threads(session);
 		session_step(session, &(struct core_event){ .kind = CORE_TICK });
 		session_watch_calls(session);

@@ -303,6 +303,9 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 		session_refuse(session, frame->type, "bears no session");
 		return;
 	}
+	/* After COMMIT the source asks for the clock only when it has DONE: it will never ask how it ended. */
+	if (frame->type == MESSAGE_MEASURE && session->role == VFIOMIG_DESTINATION && session->core.phase == PHASE_DONE)
+		session_journal_forget(session);
 	if (session_receive_telemetry(session, frame))
 		return;
 	switch (frame->type) {

@@ -39,6 +39,8 @@ static const struct {
 	[MESSAGE_MEASURE] = { "MEASURE", TELEMETRY_MEASURE_BYTES },
 	[MESSAGE_MEASURED] = { "MEASURED", TELEMETRY_MEASURED_BYTES_MAX },
 	[MESSAGE_SPANS] = { "SPANS", TELEMETRY_SPANS_BYTES },
+	[MESSAGE_QUERY] = { "QUERY", 0 },
+	[MESSAGE_ANSWER] = { "ANSWER", MESSAGE_ANSWER_BYTES },
 };
 
 const char *message_name(unsigned type)
@@ -249,5 +251,30 @@ int message_decode_failure(struct message_failure *message, const uint8_t *in, s
 		return -EPROTO;
 	message->error.code = (enum vfiomig_code)code;
 	message->error.errnum = (int)errnum;
+	return cursor_end(&from);
+}
+
+size_t message_encode_answer(uint8_t *out, const struct message_answer *message)
+{
+	struct cursor_writer to = { out };
+
+	cursor_put8(&to, message->state);
+	cursor_put8(&to, message->held);
+	cursor_put8(&to, message->degraded);
+	return (size_t)(to.at - out);
+}
+
+int message_decode_answer(struct message_answer *message, const uint8_t *in, size_t bytes)
+{
+	struct cursor_reader from = { in, bytes, false };
+	uint8_t held, degraded;
+
+	message->state = cursor_get8(&from);
+	held = cursor_get8(&from);
+	degraded = cursor_get8(&from);
+	if (message->state > VFIOMIG_JOURNAL_RETIRED || held > 1 || degraded > 1)
+		return -EPROTO;
+	message->held = held;
+	message->degraded = degraded;
 	return cursor_end(&from);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <vfiomig/device.h>
+#include <vfiomig/journal.h>
 #include <vfiomig/session.h>
 
 enum message_type {
@@ -29,6 +30,8 @@ enum message_type {
 	MESSAGE_MEASURE = 13,	 /* source: what time is it, and how fast is it? (wire/telemetry.h, as the two below) */
 	MESSAGE_MEASURED = 14,	 /* destination */
 	MESSAGE_SPANS = 15,	 /* destination: where one device's time went */
+	MESSAGE_QUERY = 16,	 /* source in doubt, over a connection of its own: what became of the session? */
+	MESSAGE_ANSWER = 17,	 /* destination: what its journal says */
 	MESSAGE_TYPES
 };
 
@@ -86,12 +89,21 @@ struct message_failure {
 	struct vfiomig_error error;
 };
 
+enum { MESSAGE_ANSWER_BYTES = 3 };
+
+struct message_answer {
+	uint8_t state; /* enum vfiomig_journal_state; NONE: no such session is known here */
+	bool held;     /* the process that wrote it lives */
+	bool degraded;
+};
+
 /* Encoders write at most MESSAGE_BYTES_MAX to @out and return the bytes. */
 size_t message_encode_offer(uint8_t *out, const struct message_offer *message);
 size_t message_encode_device(uint8_t *out, const struct message_device *message);
 size_t message_encode_agreed(uint8_t *out, const struct message_agreed *message);
 size_t message_encode_ready(uint8_t *out, const struct message_ready *message);
 size_t message_encode_stream_end(uint8_t *out, const struct message_stream_end *message);
+size_t message_encode_answer(uint8_t *out, const struct message_answer *message);
 size_t message_encode_failure(uint8_t *out, const struct message_failure *message);
 
 /*
@@ -103,6 +115,7 @@ int message_decode_device(struct message_device *message, const uint8_t *in, siz
 int message_decode_agreed(struct message_agreed *message, const uint8_t *in, size_t bytes);
 int message_decode_ready(struct message_ready *message, const uint8_t *in, size_t bytes);
 int message_decode_stream_end(struct message_stream_end *message, const uint8_t *in, size_t bytes);
+int message_decode_answer(struct message_answer *message, const uint8_t *in, size_t bytes);
 int message_decode_failure(struct message_failure *message, const uint8_t *in, size_t bytes);
 
 #endif

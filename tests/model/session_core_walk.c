@@ -101,7 +101,7 @@ static const struct source_of_events {
 	unsigned count;
 	unsigned after_ms;
 } events[] = {
-	{ answer, 7, 1 },
+	{ answer, 9, 1 },
 	{ device_answer, 2 * WITNESS_DEVICES, 1 },
 	{ own_news, 9, 1 },
 	{ peer_message, MESSAGE_TYPES + 3, 1 },

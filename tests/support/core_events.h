@@ -29,9 +29,12 @@ static struct token shown; /* what an event points to */
 
 static inline bool answer(const struct state *state, unsigned n, struct core_event *event)
 {
-	unsigned debt = 1u << n;
+	static const struct vfiomig_error full = { .code = VFIOMIG_INTERNAL };
+	unsigned debt = n == 7 ? DEBT_PREPARED : n == 8 ? DEBT_COMMITTED : 1u << n;
 
 	*event = (struct core_event){ .kind = CORE_FACT, .fact = witness_fact(debt) };
+	if (n >= 7)
+		*event = (struct core_event){ .kind = CORE_UNWRITTEN, .error = &full };
 	return state->witness.debts & debt;
 }
 

@@ -55,6 +55,9 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 	case CORE_ABORT:
 		witness->abort_came = 1;
 		break;
+	case CORE_UNWRITTEN:
+		witness->debts &= (uint8_t) ~(DEBT_PREPARED | DEBT_COMMITTED);
+		break;
 	case CORE_START:
 	case CORE_FAILED:
 	case CORE_LANE_LOST:
@@ -62,6 +65,12 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 	case CORE_TICK:
 		break;
 	}
+}
+
+/* Destination: what could still be run must be in its grave before anything says so, or is done on the strength of it. */
+static inline bool witness_unburied(const struct witness *witness)
+{
+	return !witness->source && (witness->debts | witness->debts_paid) & DEBT_PREPARED && !witness->tombstone;
 }
 
 static inline const char *witness_send(struct witness *witness, const struct core_action *action)
@@ -107,6 +116,8 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 		return "DONE, but nothing ran";
 	if (action->message == MESSAGE_ABORT && !witness->source && witness_ran(witness))
 		return "ABORT from a destination that ran";
+	if (action->message == MESSAGE_ABORT && witness_unburied(witness))
+		return "ABORT before the tombstone";
 	return NULL;
 }
 
@@ -134,6 +145,21 @@ static inline const char *witness_stuck(const struct witness *witness, const str
 	return witness->source && result.error.code != VFIOMIG_SOURCE_STUCK
 		       ? "a source with a stuck device says that it runs"
 		       : NULL;
+}
+
+static inline const char *witness_journal(struct witness *witness, enum core_fact fact)
+{
+	if (fact == FACT_ABORTED)
+		return witness->source || witness->tombstone++ || witness_ran(witness)
+			       ? "a tombstone twice, of a source, or of what ran"
+			       : NULL;
+	if (fact == FACT_RUNNING)
+		return witness->source || witness->recorded_running++ || !witness_ran(witness)
+			       ? "RUNNING twice, of a source, or of what never ran"
+			       : NULL;
+	if (fact == FACT_COMMITTED && witness->purpose != CORE_MIGRATE)
+		return "a probe or a recording is committed";
+	return witness_debt(witness, fact == FACT_PREPARED ? DEBT_PREPARED : DEBT_COMMITTED);
 }
 
 static inline const char *witness_finish(struct witness *witness, const struct core *core)
@@ -188,10 +214,10 @@ static inline const char *witness_action(struct witness *witness, const struct c
 	case ACTION_RELEASE:
 		return witness_debt(witness, DEBT_RELEASE);
 	case ACTION_JOURNAL:
-		if (action->fact == FACT_COMMITTED && witness->purpose != CORE_MIGRATE)
-			return "a probe or a recording is committed";
-		return witness_debt(witness, action->fact == FACT_PREPARED ? DEBT_PREPARED : DEBT_COMMITTED);
+		return witness_journal(witness, action->fact);
 	case ACTION_FENCE:
+		if (witness_unburied(witness))
+			return "the way back before the tombstone";
 		return witness_debt(witness, DEBT_FENCE);
 	case ACTION_SEND:
 		return witness_send(witness, action);

@@ -34,8 +34,9 @@ struct witness {
 	uint8_t control_up, lost, abort_came, commit_came, prepared_came, done_came;
 	uint8_t token_came, token_posted, platform_ready, finished;
 	uint8_t precopy_ended, overrun;
-	uint8_t stuck;	 /* a bit per device */
-	uint8_t may_run; /* a start is stuck: it may succeed yet */
+	uint8_t stuck;			     /* a bit per device */
+	uint8_t may_run;		     /* a start is stuck: it may succeed yet */
+	uint8_t tombstone, recorded_running; /* asked of the journal */
 };
 
 /* The shell's answer to each debt. */

@@ -169,3 +169,42 @@ Test(core_watch, a_lane_lost_when_none_is_needed_any_more_changes_nothing)
 	rig_tick_after(&rig, 900);
 	rig_assert_phase(&rig, PHASE_HOLD);
 }
+
+Test(core_watch, a_prepared_destination_waits_for_the_commit_as_long_as_it_was_told)
+{
+	start(VFIOMIG_DESTINATION);
+	rig.core.hold_ns = 2 * NS_PER_S;
+	rig_to_commit(&rig);
+	rig_tick_after(&rig, 1999);
+	rig_assert_phase(&rig, PHASE_HOLD);
+	rig_tick_after(&rig, 1);
+	rig_assert_phase(&rig, PHASE_ROLLBACK);
+	cr_assert_eq(rig.actions.action[0].kind, ACTION_JOURNAL, "the tombstone comes first");
+	cr_assert_eq(rig.actions.action[0].fact, FACT_ABORTED);
+	cr_assert_str_eq(rig.core.outcome.name, "phase-timeout");
+}
+
+Test(core_watch, a_source_waits_for_the_answer_twice_the_hold_time)
+{
+	start(VFIOMIG_SOURCE);
+	rig.core.hold_ns = 2 * NS_PER_S;
+	rig_to_commit(&rig);
+	rig_tick_after(&rig, 3999);
+	rig_assert_phase(&rig, PHASE_COMMIT);
+	rig_tick_after(&rig, 1);
+	cr_assert_eq(rig.core.outcome.code, VFIOMIG_IN_DOUBT);
+}
+
+Test(core_watch, a_destination_that_cannot_record_the_commit_never_ran)
+{
+	static const struct vfiomig_error full = { .code = VFIOMIG_INTERNAL, .name = "journal" };
+
+	start(VFIOMIG_DESTINATION);
+	rig_to_commit(&rig);
+	rig_step(&rig, &(struct core_event){ .kind = CORE_MESSAGE, .message = MESSAGE_COMMIT });
+	rig_assert_phase(&rig, PHASE_RECORD);
+	rig_event(&rig, CORE_UNWRITTEN, &full);
+	rig_assert_phase(&rig, PHASE_ROLLBACK);
+	cr_assert_eq(rig_asked(&rig, REQUEST_RUN_P2P) + rig_asked(&rig, REQUEST_RUN), 0);
+	cr_assert_str_eq(rig.core.outcome.name, "journal");
+}

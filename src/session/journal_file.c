@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/journal_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "wire/journal.h"
+
+static int refuse(struct vfiomig_error *err, const char *dir, int errnum)
+{
+	return error_set(err, VFIOMIG_PREFLIGHT, errnum, "journal",
+			 "the journal cannot be kept in %s: %s (another folder: journal_dir, --journal-dir DIR)", dir,
+			 errnum == EPERM ? "others may write to it, or it is not ours" : strerror(errnum));
+}
+
+/* Who may write to it decides which side runs. */
+static int open_dir(const char *dir)
+{
+	struct stat status;
+	int fd;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return -errno;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) || status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH)) {
+		close(fd);
+		return -EPERM;
+	}
+	return fd;
+}
+
+static int open_default(char *dir, size_t bytes)
+{
+	const char *runtime = getenv("RUNTIME_DIRECTORY"), *xdg = getenv("XDG_RUNTIME_DIR");
+	int fd;
+
+	if (runtime && runtime[0] == '/') {
+		snprintf(dir, bytes, "%.*s", (int)strcspn(runtime, ":"), runtime); /* systemd may name several */
+		return open_dir(dir);
+	}
+	snprintf(dir, bytes, "/run/rdma-vfiomig");
+	fd = open_dir(dir);
+	if (fd < 0 && xdg && xdg[0] == '/') {
+		snprintf(dir, bytes, "%s/rdma-vfiomig", xdg);
+		fd = open_dir(dir);
+	}
+	if (fd < 0) {
+		snprintf(dir, bytes, "/tmp/rdma-vfiomig-%u", (unsigned)geteuid());
+		fd = open_dir(dir);
+	}
+	return fd;
+}
+
+int journal_file_dir(const char *dir, struct vfiomig_error *err)
+{
+	char path[4096];
+	int fd;
+
+	if (dir) {
+		fd = open_dir(dir);
+		return fd < 0 ? refuse(err, dir, -fd) : fd;
+	}
+	fd = open_default(path, sizeof(path));
+	return fd < 0 ? refuse(err, path, -fd) : fd;
+}
+
+static void name_of(char out[JOURNAL_NAME_BYTES], const uint8_t session[16], enum vfiomig_role role)
+{
+	char *at = out;
+
+	for (unsigned i = 0; i < 16; i++)
+		at += sprintf(at, "%02x", session[i]);
+	sprintf(at, role == VFIOMIG_SOURCE ? ".source" : ".destination");
+}
+
+/* A name of its own for each writer: its process is what tells whether it is still wanted. */
+static void temporary_name(char out[JOURNAL_NAME_BYTES + 16], const char *name)
+{
+	snprintf(out, JOURNAL_NAME_BYTES + 16, "%s.%d.tmp", name, (int)getpid());
+}
+
+static int write_all(int fd, const uint8_t *bytes, size_t count)
+{
+	while (count) {
+		ssize_t done = write(fd, bytes, count);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		bytes += done;
+		count -= (size_t)done;
+	}
+	return 0;
+}
+
+static int write_temporary(int dir_fd, const char *name, const uint8_t *bytes, size_t count)
+{
+	int rc, fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	rc = write_all(fd, bytes, count);
+	close(fd);
+	return rc;
+}
+
+int journal_file_try(int dir_fd, struct vfiomig_error *err)
+{
+	static const uint8_t something[JOURNAL_HEAD_BYTES];
+	char name[JOURNAL_NAME_BYTES + 16];
+	int rc;
+
+	temporary_name(name, "try");
+	rc = write_temporary(dir_fd, name, something, sizeof(something));
+	unlinkat(dir_fd, name, 0);
+	return rc ? refuse(err, "its folder", -rc) : 0;
+}
+
+/* When process @pid began, in ticks since boot; 0: there is none. */
+static uint64_t start_of(uint32_t pid)
+{
+	unsigned long long start = 0;
+	char path[32], text[1024];
+	const char *after;
+	ssize_t bytes;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	bytes = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[bytes > 0 ? bytes : 0] = '\0';
+	after = strrchr(text, ')'); /* the program's name may hold anything */
+	if (!after || after[1] != ' ' || strchr("ZX", after[2]) ||
+	    sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &start) != 1)
+		return 0;
+	return start;
+}
+
+static uint64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err)
+{
+	char name[JOURNAL_NAME_BYTES], temporary[JOURNAL_NAME_BYTES + 16];
+	uint8_t bytes[JOURNAL_BYTES_MAX];
+	int rc;
+
+	name_of(name, journal->session, journal->role);
+	temporary_name(temporary, name);
+	journal->time_ns = wall_ns();
+	if (!keep_holder) {
+		journal->pid = (uint32_t)getpid();
+		journal->pid_start = start_of(journal->pid);
+	}
+	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
+	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
+		rc = -errno;
+	if (!rc)
+		return 0;
+	unlinkat(dir_fd, temporary, 0);
+	return error_set(err, VFIOMIG_INTERNAL, -rc, "journal", "%s cannot be written to the journal: %s",
+			 journal_state_name(journal->state), strerror(-rc));
+}
+
+static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journal)
+{
+	uint8_t bytes[JOURNAL_BYTES_MAX + 1];
+	ssize_t count;
+	int rc, fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	count = read(fd, bytes, sizeof(bytes));
+	rc = count < 0 ? -errno : journal_decode(journal, bytes, (size_t)count);
+	close(fd);
+	if (!rc)
+		journal->held = journal->pid_start && start_of(journal->pid) == journal->pid_start;
+	return rc;
+}
+
+int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal)
+{
+	char name[JOURNAL_NAME_BYTES];
+	int rc;
+
+	name_of(name, session, role);
+	rc = read_name(dir_fd, name, journal);
+	if (!rc && (journal->role != role || memcmp(journal->session, session, 16)))
+		return -EPROTO; /* it was given another's name */
+	return rc;
+}
+
+void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role)
+{
+	char name[JOURNAL_NAME_BYTES];
+
+	name_of(name, session, role);
+	unlinkat(dir_fd, name, 0);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length > tail && !strcmp(text + length - tail, end);
+}
+
+static bool is_record(const char *name)
+{
+	return ends_with(name, ".source") || ends_with(name, ".destination");
+}
+
+/* A second descriptor, because reading a folder moves its place. */
+static DIR *read_dir(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!folder && fd >= 0)
+		close(fd);
+	return folder;
+}
+
+int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiomig_journal *journal),
+		      void (*broken)(void *context, const char *file), void *context, struct vfiomig_error *err)
+{
+	DIR *folder = read_dir(dir_fd);
+	struct vfiomig_journal journal;
+	const struct dirent *entry;
+	int rc, count = 0;
+
+	if (!folder)
+		return refuse(err, "its folder", errno);
+	while ((entry = readdir(folder))) {
+		if (!is_record(entry->d_name))
+			continue;
+		rc = read_name(dir_fd, entry->d_name, &journal);
+		if (!rc) {
+			count++;
+			each(context, &journal);
+		} else if (rc != -ENOENT) {
+			broken(context, entry->d_name);
+		}
+	}
+	closedir(folder);
+	return count;
+}
+
+/* Of a writer that has died: "NAME.PID.tmp". */
+static bool is_left(const char *name)
+{
+	char *end;
+	long pid;
+
+	if (!ends_with(name, ".tmp"))
+		return false;
+	end = strrchr(name, '.');
+	while (end > name && end[-1] >= '0' && end[-1] <= '9')
+		end--;
+	pid = strtol(end, NULL, 10);
+	return pid > 0 && !start_of((uint32_t)pid);
+}
+
+static bool is_over(const struct vfiomig_journal *journal)
+{
+	uint64_t now = wall_ns(), patience_ns = 2 * (journal->hold_ms * NS_PER_MS);
+	bool final = journal->state >= VFIOMIG_JOURNAL_ABORTED;
+
+	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !final))
+		return false; /* a doubt is a person's to end */
+	return now > journal->time_ns && now - journal->time_ns > patience_ns;
+}
+
+void journal_file_sweep(int dir_fd)
+{
+	DIR *folder = read_dir(dir_fd);
+	struct vfiomig_journal journal;
+	const struct dirent *entry;
+
+	if (!folder)
+		return;
+	while ((entry = readdir(folder))) {
+		bool gone = is_left(entry->d_name);
+
+		if (is_record(entry->d_name) && !read_name(dir_fd, entry->d_name, &journal))
+			gone = is_over(&journal);
+		if (gone)
+			unlinkat(dir_fd, entry->d_name, 0);
+	}
+	closedir(folder);
+}

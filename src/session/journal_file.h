@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The journal's files. A record is written to a temporary name, synced and renamed, so that whoever dies at whatever instant leaves the
+ * old record or the new one. It survives the death of its process, not the machine's: the folder's own entry is not synced.
+ */
+#ifndef SESSION_JOURNAL_FILE_H
+#define SESSION_JOURNAL_FILE_H
+
+#include <stdbool.h>
+
+#include <vfiomig/journal.h>
+
+enum { JOURNAL_NAME_BYTES = 64, JOURNAL_HOLD_MS_DEFAULT = 30000 };
+
+/*
+ * The folder @dir, or the default for NULL, made if need be (its parent must be there); a descriptor of the caller's. A folder that
+ * others may write to is refused. -errno (VFIOMIG_PREFLIGHT, "journal").
+ */
+int journal_file_dir(const char *dir, struct vfiomig_error *err);
+
+/* Could a record be written there now? Leaves nothing. -errno (VFIOMIG_PREFLIGHT, "journal"). */
+int journal_file_try(int dir_fd, struct vfiomig_error *err);
+
+/* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
+int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
+
+/* ->held is set. -ENOENT: there is none; or as of journal_decode. */
+int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal);
+
+/* None there is fine. */
+void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role);
+
+/* As vfiomig_journal_list. */
+int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiomig_journal *journal),
+		      void (*broken)(void *context, const char *file), void *context, struct vfiomig_error *err);
+
+/*
+ * What nobody asks for any more goes: records that are final, or of a destination that died before the commit, and older than twice
+ * their hold time; and what writers that died have left.
+ */
+void journal_file_sweep(int dir_fd);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A source that ended in doubt and still holds its devices obeys the decision in its record. Its control thread has ended, so the
+ * caller's takes its place: the devices' own threads are asked, as ever. The caller's thread.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "session/session.h"
+
+static bool in_doubt(struct vfiomig_session *session)
+{
+	bool doubt;
+
+	pthread_mutex_lock(&session->snapshot_lock);
+	doubt = session->ended && session->journal && session->role == VFIOMIG_SOURCE &&
+		session->core.outcome.code == VFIOMIG_IN_DOUBT;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	return doubt;
+}
+
+/* All at once; the first that fails is what the result tells. */
+static void resume(struct vfiomig_session *session, struct vfiomig_error *failed)
+{
+	struct session_event event;
+	unsigned left = session->devices;
+
+	for (unsigned d = 0; d < session->devices; d++)
+		session_ask_device(&session->device[d], REQUEST_RESUME);
+	while (left) {
+		struct pollfd fd = { session->events.fd, POLLIN, 0 };
+
+		poll(&fd, 1, -1);
+		session_drain(session->events.fd);
+		while (session_take_event(session, &event)) {
+			if (event.event.kind != CORE_DEVICE_DONE || event.event.request != REQUEST_RESUME)
+				continue;
+			left--;
+			if (event.error.code != VFIOMIG_OK && failed->code == VFIOMIG_OK)
+				*failed = event.error;
+		}
+	}
+}
+
+static void settle(struct vfiomig_session *session, bool resumes, struct vfiomig_result *result)
+{
+	struct vfiomig_error failed = { 0 };
+
+	*result = (struct vfiomig_result){ 0 };
+	if (resumes)
+		resume(session, &failed);
+	if (failed.code != VFIOMIG_OK) {
+		failed.code = VFIOMIG_SOURCE_STUCK;
+		result->error = failed;
+	} else if (resumes) {
+		error_set(&result->error, VFIOMIG_CANCELLED, ECANCELED, "resolved",
+			  "it was decided that the source goes on: its devices run again");
+	}
+	snprintf(result->source_state, sizeof(result->source_state), "%s",
+		 !resumes		     ? "retired"
+		 : failed.code != VFIOMIG_OK ? "stuck"
+					     : "running");
+	snprintf(result->destination_state, sizeof(result->destination_state), "%s", resumes ? "reset" : "running");
+	pthread_mutex_lock(&session->snapshot_lock);
+	session->core.outcome = result->error;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	session_journal_forget(session);
+}
+
+int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result)
+{
+	struct vfiomig_journal journal;
+
+	if (!in_doubt(session))
+		return -EINVAL;
+	if (journal_file_read(session->journal_fd, session->id, VFIOMIG_SOURCE, &journal))
+		return -EAGAIN;
+	if (journal.state != VFIOMIG_JOURNAL_ABORTED && journal.state != VFIOMIG_JOURNAL_RETIRED)
+		return -EAGAIN;
+	settle(session, journal.state == VFIOMIG_JOURNAL_ABORTED, result);
+	return 0;
+}
