@@ -32,6 +32,7 @@
 #include "session/flow.h"
 #include "session/journal_file.h"
 #include "session/plan.h"
+#include "session/session_callers.h"
 #include "slot/arena.h"
 #include "transport/fabric.h"
 #include "wire/hello.h"
@@ -114,23 +115,6 @@ struct session_device {
 	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
 };
 
-enum { VISITORS_MAX = 4 };
-
-/* Destination: someone who connected while a session is on, or who asks about another one. */
-struct session_visitor {
-	struct control_conn *conn; /* NULL: the place is free */
-	uint64_t heard_ns;
-};
-
-/* Source, whose answer to COMMIT does not come: it asks. */
-struct session_ask {
-	bool on;
-	struct control_conn *conn;
-	bool sent;
-	uint64_t next_ns; /* when it gives up this call, or makes the next one */
-	char said[120];	  /* the last answer, for the sentence at the end */
-};
-
 struct session_event {
 	struct core_event event;
 	struct vfiomig_error error;
@@ -178,10 +162,9 @@ struct vfiomig_session {
 	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
 	unsigned offer_devices_here;
 	bool offer_here, probed, offer_judged;
-	uint64_t conn_ns; /* since when it stands */
-	bool conn_up;	  /* core knows that the control connection stands */
-	bool id_known;	  /* the destination learns it from the source's first message */
-	bool said_all;	  /* the last message is the kernel's */
+	bool conn_up;  /* core knows that the control connection stands */
+	bool id_known; /* the destination learns it from the source's first message */
+	bool said_all; /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
 	/* Telemetry: control thread; the source's view unless it says otherwise. */
@@ -201,6 +184,8 @@ struct vfiomig_session {
 	int journal_fd;			   /* the journal's folder; -1: this session needs none */
 	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
 	struct session_visitor visitor[VISITORS_MAX];
+	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
+	atomic_uint refused;			   /* of them: who could not prove what it must */
 	struct session_ask ask;
 	uint8_t id[16];
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
@@ -281,6 +266,8 @@ void session_turn_away_unheard(int fd);
 
 /* session_control.c */
 void *session_control_main(void *session);
+/* Tells core that the connection stands, once it does and the session's id is known. */
+void session_note_up(struct vfiomig_session *session);
 /* Control thread: one event in, its actions carried out. */
 void session_step(struct vfiomig_session *session, const struct core_event *event);
 int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
@@ -295,16 +282,6 @@ void session_journal_forget(struct vfiomig_session *session);
 /* At the end: a doubt is named in the outcome, everything else is forgotten. */
 void session_journal_finish(struct vfiomig_session *session);
 void session_journal_close(struct vfiomig_session *session);
-
-/* session_query.c: control thread. Who is not the source but asks about one, and who comes while there is one. */
-void session_take_visitor(struct vfiomig_session *session, struct control_conn *conn,
-			  const struct control_frame *frame);
-void session_hear_visitors(struct vfiomig_session *session);
-/* session_ask.c: control thread. Source after COMMIT: true if core must not take a lost connection for the end. */
-bool session_ask(struct vfiomig_session *session);
-/* The caller's cancel: to core while it is in time; said to be too late otherwise, or it ends the asking in doubt. */
-void session_hear_cancel(struct vfiomig_session *session);
-void session_hear_answer(struct vfiomig_session *session);
 
 /* session_messages.c: control thread. */
 void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
