@@ -7,7 +7,11 @@
 
 #include "base/error.h"
 
-enum { RECEIVES_SPARE = 4 }; /* token, control, and room for a message that is being reposted */
+enum {
+	RECEIVES_SPARE = 4, /* token, control, and room for a message that is being reposted */
+	SLOTS_FEW = 4,
+	SLOT_BYTES_ALIGN = 4096,
+};
 
 enum message_arch plan_arch(void)
 {
@@ -67,6 +71,41 @@ static int check_gate_driver(const struct plan_side *side, unsigned d, struct vf
 	return 0;
 }
 
+/* Two of the smallest slots per device are the least that flows. */
+static int check_queued(const struct plan_side *side, struct vfiomig_error *err)
+{
+	uint64_t least = (uint64_t)side->devices * VFIOMIG_SLOTS_MIN * VFIOMIG_SLOT_BYTES_MIN;
+
+	if (!side->queued_bytes_max || side->queued_bytes_max >= least)
+		return 0;
+	return error_set(
+		err, VFIOMIG_PREFLIGHT, ENOSPC, "queued-bytes",
+		"%u device%s need %llu bytes of slots at least, %d of %d bytes each, and only %llu may be queued",
+		side->devices, side->devices == 1 ? "" : "s", (unsigned long long)least, VFIOMIG_SLOTS_MIN,
+		VFIOMIG_SLOT_BYTES_MIN, (unsigned long long)side->queued_bytes_max);
+}
+
+/*
+ * What may be queued bounds slots times their bytes. Fewer slots at first, as long as enough are left that reading, wire and loading
+ * overlap; then smaller ones; then fewer again. check_queued has seen to it that something is left.
+ */
+static void bound_memory(const struct plan_side *side, uint32_t *slots, uint64_t *slot_bytes)
+{
+	uint64_t each = side->queued_bytes_max / side->devices, few = *slots < SLOTS_FEW ? *slots : SLOTS_FEW;
+
+	if (!side->queued_bytes_max || *slots <= each / *slot_bytes)
+		return;
+	if (each / *slot_bytes >= few) {
+		*slots = (uint32_t)(each / *slot_bytes);
+		return;
+	}
+	*slot_bytes = each / few & ~(uint64_t)(SLOT_BYTES_ALIGN - 1);
+	if (*slot_bytes < VFIOMIG_SLOT_BYTES_MIN)
+		*slot_bytes = VFIOMIG_SLOT_BYTES_MIN;
+	few = each / *slot_bytes < few ? each / *slot_bytes : few;
+	*slots = (uint32_t)(few < VFIOMIG_SLOTS_MIN ? VFIOMIG_SLOTS_MIN : few);
+}
+
 int plan_check_side(const struct plan_side *side, struct vfiomig_error *err)
 {
 	for (unsigned d = 0; d < side->devices; d++) {
@@ -76,7 +115,7 @@ int plan_check_side(const struct plan_side *side, struct vfiomig_error *err)
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return check_queued(side, err);
 }
 
 /* Every slot of every device can have a receive waiting on every lane: what the RDMA device bears bounds the slots. */
@@ -104,6 +143,7 @@ void plan_offer(const struct plan_side *side, struct message_offer *offer)
 					.transports = rdma ? side->transports : (uint8_t)(side->transports & ~rdma_bit),
 					.arch = (uint8_t)side->arch,
 					.gate_default = plan_gate_default() };
+	bound_memory(side, &offer->slots, &offer->slot_bytes);
 }
 
 void plan_device(const struct plan_side *side, unsigned d, struct message_device *message)
@@ -299,6 +339,7 @@ static int agree_memory(struct plan *plan, const struct plan_side *side, const s
 {
 	plan->slots = offer->slots < side->slots ? offer->slots : side->slots;
 	plan->slot_bytes = offer->slot_bytes < side->slot_bytes ? offer->slot_bytes : side->slot_bytes;
+	bound_memory(side, &plan->slots, &plan->slot_bytes);
 	if (plan->transport == VFIOMIG_TRANSPORT_RDMA) {
 		uint32_t bearable = bearable_slots(side, plan->devices);
 

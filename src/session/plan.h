@@ -20,6 +20,7 @@ struct plan_side {
 	unsigned lanes; /* source */
 	uint32_t slots;
 	uint64_t slot_bytes;
+	uint64_t queued_bytes_max;	  /* of all devices' slots together; 0: as many as they are */
 	enum vfiomig_integrity integrity; /* source */
 	uint8_t transports;		  /* bit (1 << enum vfiomig_transport) */
 	unsigned receives_max;		  /* per lane, what the RDMA device bears */
@@ -49,7 +50,8 @@ bool plan_gate_default(void);
 /*
  * Before a connection is made: does what was asked for hold together on this side? -EINVAL, -ENOTSUP (both
  * VFIOMIG_PREFLIGHT): two or more devices and one without P2P; two devices of one name; a device without STOP_COPY; a VMM's
- * device with the gate on and no way to drive it.
+ * device with the gate on and no way to drive it; not even two of the smallest slots per device fit into queued_bytes_max
+ * (-ENOSPC, "queued-bytes").
  */
 int plan_check_side(const struct plan_side *side, struct vfiomig_error *err);
 

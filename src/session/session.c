@@ -139,7 +139,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	if (rc)
 		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
 	rc = rc ? rc : resolve(session, err);
-	rc = rc ? rc : session_journal_open(session, options->journal_dir, err);
+	if (!rc && options->journal_dir && !(session->journal_dir = strdup(options->journal_dir)))
+		rc = error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a session");
 	rc = rc ? rc : session_take_credentials(session, err);
 	session->options.peer = session->options.bind = session->options.record = session->options.psk_file =
 		session->options.tls_dir = session->options.journal_dir =
@@ -183,6 +184,7 @@ static void init_side(struct vfiomig_session *session)
 					    .lanes = options->lanes,
 					    .slots = options->slots,
 					    .slot_bytes = options->slot_bytes,
+					    .queued_bytes_max = options->queued_bytes_max,
 					    .integrity = options->integrity,
 					    .arch = plan_arch(),
 					    .no_platform = options->flags & VFIOMIG_NO_PLATFORM,
@@ -283,6 +285,8 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
 	rc = rc ? rc : check_precopy(session, err);
+	/* Not before: between _create, which reads keys, and here a program may give up the rights that it had. */
+	rc = rc ? rc : session_journal_open(session, session->journal_dir, err);
 	if (!rc && session->record)
 		rc = session_record_open(session, err);
 	if (rc)
@@ -383,6 +387,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 		session->fabric->ops->close(session->fabric);
 	session_record_close(session);
 	session_journal_close(session);
+	free(session->journal_dir);
 	control_close(session->conn);
 	control_accept_close(session->accept);
 	credentials_close(session->credentials);

@@ -185,9 +185,11 @@ struct vfiomig_session {
 	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
 	struct session_visitor visitor[VISITORS_MAX];
 	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
-	atomic_uint refused;			   /* of them: who could not prove what it must */
+	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
+	unsigned refused_lanes;			   /* told so far */
 	struct session_ask ask;
 	uint8_t id[16];
+	char *journal_dir;    /* until _start; NULL: the default */
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
 	uint64_t watched_ns;  /* when the devices' calls were last looked at */

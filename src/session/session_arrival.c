@@ -95,12 +95,26 @@ static bool length_fits(struct vfiomig_session *session, unsigned d, unsigned sl
 	       header->bytes == session_device_of(session, d)->arrival[slot].announced_bytes;
 }
 
+/* A limit of this side's own, so its owner's: the source cannot know of it. */
+static void check_stream(struct vfiomig_session *session, unsigned d, uint64_t bytes)
+{
+	uint64_t max = session->options.stream_bytes_max;
+	struct vfiomig_error err = { 0 };
+
+	if (!max || bytes <= max)
+		return;
+	error_set(&err, VFIOMIG_PROTOCOL, EFBIG, "stream-too-long",
+		  "device '%s' (destination): the source sends more than the %llu bytes that a stream may have here",
+		  session_device_label(session_device_of(session, d)), (unsigned long long)max);
+	tell_failure(session, &err);
+}
+
 static void on_data(struct vfiomig_session *session, const struct fabric_event *event)
 {
 	uint8_t copy[PACKET_HEADER_BYTES];
 	struct packet_header header;
 	struct flow_actions actions = { 0 };
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), stream_bytes = 0;
 	unsigned d, slot;
 	const char *why;
 	int rc;
@@ -125,12 +139,14 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 			session_device_of(session, d)->arrival[slot] =
 				(struct session_arrival){ now, header.ready_ns, header.read_us, header.wait_us,
 							  header.bytes };
+		stream_bytes = session->flow.device[d].bytes;
 		pthread_mutex_unlock(&session->flow_lock);
 	}
 	if (rc) {
 		fail(session, why, "a packet that must not be", event->lane);
 		return;
 	}
+	check_stream(session, d, stream_bytes);
 	PROBE2(vfio_load_state_device_buffer_incoming, session_device_label(session_device_of(session, d)),
 	       header.index);
 	session_perform(session, &actions);

@@ -191,6 +191,7 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 	*stats = (struct vfiomig_stats){
 		.size = sizeof(*stats), .devices = session->devices, .transport = "", .loader = "", .integrity = ""
 	};
+	stats->refused = atomic_load(&session->refused);
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
 		stats_of_flow(session, stats);

@@ -133,8 +133,26 @@ static void hear(struct vfiomig_session *session, struct session_caller *caller)
 		forget(session, caller, "nothing came");
 }
 
+/* Who comes as a lane is judged on the fabric thread; here it is said, once per look. */
+static void note_lanes(struct vfiomig_session *session)
+{
+	unsigned lanes;
+
+	if (session->role != VFIOMIG_DESTINATION || !(session->core.facts & FACT_FABRIC_OPEN))
+		return;
+	lanes = atomic_load(&session->fabric->refused);
+	if (lanes == session->refused_lanes)
+		return;
+	atomic_fetch_add(&session->refused, lanes - session->refused_lanes);
+	session->refused_lanes = lanes;
+	session_log_line(
+		session, VFIOMIG_LOG_WARNING,
+		"refused, and waiting on: someone came as a lane and did not show that it belongs to this session");
+}
+
 void session_hear_callers(struct vfiomig_session *session)
 {
+	note_lanes(session);
 	for (unsigned i = 0; i < CALLERS_MAX && takes_callers(session); i++)
 		if (session->caller[i].conn)
 			hear(session, &session->caller[i]);

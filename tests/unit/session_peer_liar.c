@@ -317,3 +317,13 @@ Test(session_peer_liar, lane_that_is_not_the_packets_own_is_packet_lane)
 	stream_send(&packet);
 	caught("packet-lane");
 }
+
+Test(session_peer_liar, stream_longer_than_this_side_allows_is_called_that)
+{
+	stream_set_stream_bytes(2 * STREAM_PACKET_BYTES);
+	start();
+	stream_send_true(0, 1);
+	stream_await_credit(2);
+	send_packet(2, false);
+	caught("stream-too-long");
+}

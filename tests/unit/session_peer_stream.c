@@ -20,7 +20,7 @@ static struct peer_rig *rig;
 static int control, lane_fd[PEER_LANES];
 static uint8_t state[STREAM_DATA_PACKETS * STREAM_PACKET_BYTES + 1], config[65536];
 static uint32_t config_bytes, slot_bytes = VFIOMIG_SLOT_BYTES_MIN;
-static uint64_t missing_ns, credited;
+static uint64_t missing_ns, stream_bytes_max, credited;
 
 /* What the device of the rig would give, were it the source's. */
 static void save_state(void)
@@ -52,8 +52,14 @@ void stream_set_slot_bytes(uint32_t bytes)
 	slot_bytes = bytes;
 }
 
-static void set_patience(struct vfiomig_session *session)
+void stream_set_stream_bytes(uint64_t max)
 {
+	stream_bytes_max = max;
+}
+
+static void set_limits(struct vfiomig_session *session)
+{
+	session->options.stream_bytes_max = stream_bytes_max;
 	if (missing_ns)
 		session->missing_ns = missing_ns;
 }
@@ -67,7 +73,7 @@ void stream_start(struct peer_rig *peer, enum vfiomig_gate gate)
 	save_state();
 	rig = peer;
 	credited = 0;
-	peer_start_with(rig, 1, set_patience);
+	peer_start_with(rig, 1, set_limits);
 	control = peer_control(rig);
 	peer_send_offer_of(control, &offer);
 	peer_send_device(rig, control, 0, "");

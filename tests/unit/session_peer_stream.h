@@ -33,6 +33,8 @@ struct stream_packet {
 void stream_start(struct peer_rig *rig, enum vfiomig_gate gate);
 /* Before the next start: how long the destination waits for a packet that was announced. */
 void stream_set_patience(uint64_t missing_ns);
+/* Before the next start: how long the destination lets a stream be. */
+void stream_set_stream_bytes(uint64_t max);
 /* Before the next start: payload of a slot, as offered. */
 void stream_set_slot_bytes(uint32_t bytes);
 
