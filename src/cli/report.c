@@ -75,8 +75,8 @@ json_t *report_build(const struct migration *migration, const char *command)
 {
 	const struct vfiomig_stats *stats = &migration->stats;
 
-	return json_pack("{ss ss so so so so ss so sf so so so so ss sb ss so so so so so}", "schema", "rdma-vfiomig/1",
-			 "command", command, "result", result_object(&migration->result), "transport",
+	return json_pack("{ss ss so so so so ss so sf so so so so ss sb ss so so so so so so}", "schema",
+			 "rdma-vfiomig/1", "command", command, "result", result_object(&migration->result), "transport",
 			 json_value_text(stats->transport), "transport_reason",
 			 json_value_text(stats->transport_reason), "lanes", lane_array(stats), "gate",
 			 stats->gate ? "on" : "off", "bytes", json_value_integer(stats->bytes), "seconds",
@@ -86,7 +86,7 @@ json_t *report_build(const struct migration *migration, const char *command)
 			 "authentication", transfer_authentication(migration->transfer), "slots",
 			 json_value_integer(stats->slots), "slot_bytes", json_value_integer(stats->slot_bytes),
 			 "arena_bytes", json_value_integer(stats->arena_bytes), "estimate", estimate_json(migration),
-			 "budget", budget_json(migration));
+			 "budget", budget_json(migration), "refused", json_value_integer(stats->refused));
 }
 
 int report_print(json_t *object)
