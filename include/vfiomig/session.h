@@ -84,6 +84,10 @@ struct vfiomig_options {
 	unsigned
 		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
 	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
+	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
+	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
+	uint64_t
+		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
 };
 
 struct vfiomig_lane_stats {
@@ -122,6 +126,7 @@ struct vfiomig_stats {
 	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
 	unsigned lanes_lost;	 /* while they were needed; the others carried on */
 	uint64_t packets_resent; /* source: that a lost lane was given and others carried */
+	unsigned refused;	 /* destination: connections that could not prove what they must, lanes among them */
 };
 
 /* How it ended. */

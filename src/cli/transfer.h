@@ -20,6 +20,8 @@ struct transfer_options {
 	enum vfiomig_gate gate;
 	unsigned slots; /* per device */
 	size_t slot_bytes;
+	uint64_t queued_bytes_max; /* all devices */
+	const char *user;	   /* USER[:GROUP], whose rights are enough once all is open; NULL: stays who it is */
 	unsigned peer_timeout_ms, device_timeout_ms;
 	unsigned hold_ms;
 	const char *journal_dir;

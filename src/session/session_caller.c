@@ -201,6 +201,7 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 					 .loader = "",
 					 .integrity = "",
 					 .payload = "" };
+	stats->refused = atomic_load(&session->refused);
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
 		if (session_is_sealed(session) && session->role == VFIOMIG_DESTINATION)

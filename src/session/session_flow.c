@@ -145,7 +145,7 @@ void session_post_token(struct vfiomig_session *session)
 		token->count[d] = (struct token_count){ .packets = counts->packets - 1,
 							.bytes = counts->bytes - counts->config_bytes };
 	}
-	session_encode_token(session);
+	(void)session_encode_token(session);
 	pthread_mutex_lock(&session->flow_lock);
 	lane = flow_token(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);

@@ -126,7 +126,7 @@ static size_t unmarked_token(const struct vfiomig_session *session, uint8_t byte
 	return token_encode(bytes, &token);
 }
 
-void session_encode_token(struct vfiomig_session *session)
+size_t session_encode_token(struct vfiomig_session *session)
 {
 	struct token *token = &session->token;
 	uint8_t bytes[TOKEN_BYTES_MAX];
@@ -135,7 +135,7 @@ void session_encode_token(struct vfiomig_session *session)
 	/* Should it fail, the token bears no tag, and the destination refuses it. */
 	if (session_is_sealed(session))
 		(void)seal_mark(session->token_seal, bytes, unmarked_token(session, bytes), token->session);
-	token_encode(arena_token(&session->arena), token);
+	return token_encode(arena_token(&session->arena), token);
 }
 
 bool session_token_holds(struct vfiomig_session *session)

@@ -47,8 +47,8 @@ int session_open_packet(struct session_device *device, struct packet_header *hea
 /* Whoever polls the lanes: why a packet with this header cannot be of this session; NULL: it can. */
 const char *session_foreign_packet(const struct vfiomig_session *session, const struct packet_header *header);
 
-/* Control thread of the source: encode session->token into the arena. */
-void session_encode_token(struct vfiomig_session *session);
+/* Control thread of the source: encode session->token into the arena. Returns its bytes. */
+size_t session_encode_token(struct vfiomig_session *session);
 /* Whoever polls the lanes: is session->token, as it was decoded, this session's? */
 bool session_token_holds(struct vfiomig_session *session);
 

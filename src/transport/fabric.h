@@ -11,6 +11,7 @@
 #define TRANSPORT_FABRIC_H
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -180,6 +181,7 @@ struct fabric_ops {
 /* The first member of every fabric's own struct. */
 struct fabric {
 	const struct fabric_ops *ops;
+	atomic_uint refused; /* destination: who came as a lane and did not show that it is one of this session */
 };
 
 /* pollfds never wants more than this: one per lane, and a few of the fabric itself. */
