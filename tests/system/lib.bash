@@ -116,8 +116,8 @@ ended()
 	printf -v "$1_code" %s "$code"
 }
 
-# migrate DEVICE... [-- RECV OPTION...] [-- SEND OPTION...]: both sides with the same devices, to the end.
-migrate()
+# meet DEVICE... [-- RECV OPTION...] [-- SEND OPTION...]: both sides with the same devices, to the sender's end.
+meet()
 {
 	local devices=() where=devices recv_options=() send_options=() word
 	for word in "$@"; do
@@ -133,6 +133,12 @@ migrate()
 	done
 	recv --once "${devices[@]}" "${recv_options[@]}"
 	send "${devices[@]}" "${send_options[@]}"
+}
+
+# migrate, likewise: to the end of both.
+migrate()
+{
+	meet "$@"
 	ended recv
 }
 
