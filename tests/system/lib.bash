@@ -25,7 +25,10 @@ setup()
 	pids=()
 }
 
-teardown()
+teardown() { end_all; }
+
+# What every teardown does.
+end_all()
 {
 	local pid
 	for pid in "${pids[@]}"; do
