@@ -112,13 +112,21 @@ static bool is_already(const struct identity *who)
 	       group_effective == who->gid && group_saved == who->gid && !has_capability();
 }
 
+/* RDMA registers its memory later, which counts against this limit. As high as it goes: at least as high as it may. */
+static void lift_locked(void)
+{
+	struct rlimit locked = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (!setrlimit(RLIMIT_MEMLOCK, &locked) || getrlimit(RLIMIT_MEMLOCK, &locked))
+		return;
+	locked.rlim_cur = locked.rlim_max;
+	setrlimit(RLIMIT_MEMLOCK, &locked);
+}
+
 /* Groups first: who has given up the user may no longer change them. 0 or an errno. */
 static int become(const struct identity *who)
 {
-	const struct rlimit locked = { RLIM_INFINITY, RLIM_INFINITY };
-
-	/* RDMA registers its memory later, which counts against this; without the right to lift it, it is what it is. */
-	setrlimit(RLIMIT_MEMLOCK, &locked);
+	lift_locked();
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	/* Up to the kernel's last capability, beyond which it says EINVAL. */
 	for (unsigned long capability = 0; !prctl(PR_CAPBSET_DROP, capability, 0, 0, 0); capability++)
