@@ -188,8 +188,8 @@ static size_t lane_pull(struct tcp_lane *lane)
 		return 0;
 	if (got <= 0) {
 		(void)(got == 0 ? lane_closed(lane)
-				: tcp_lane_fail(lane, VFIOMIG_FABRIC, errno, "lane-lost", "lane %u was lost: %s",
-						lane->index, strerror(errno)));
+				: tcp_lane_fail(lane, VFIOMIG_FABRIC, errno, tcp_lost_name(errno),
+						"lane %u was lost: %s", lane->index, strerror(errno)));
 		return 0;
 	}
 	body = (size_t)got < parts[0].iov_len ? (size_t)got : parts[0].iov_len;
