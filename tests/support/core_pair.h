@@ -115,6 +115,9 @@ static inline void perform(struct pair *pair, struct side *side, const struct co
 	for (unsigned i = 0; i < actions->count; i++) {
 		const struct core_action *action = &actions->action[i];
 
+		if (action->kind == ACTION_SEND && action->message == MESSAGE_FENCED &&
+		    side->cable[action->lane] != CABLE_FENCED)
+			pair->broken = "tells what came before it is fenced";
 		if (action->kind == ACTION_SEND)
 			send_letter(pair, side, action);
 		else if (action->kind == ACTION_DEVICE)
