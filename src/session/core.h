@@ -190,7 +190,8 @@ enum core_lane_state {
 	CORE_LANE_LIVE = 0,
 	CORE_LANE_FENCING,  /* asked of this side's shell */
 	CORE_LANE_AGREEING, /* source: FENCE is out; destination: LANE_LOST is */
-	CORE_LANE_OVER,	    /* both sides know; or it was the last one */
+	CORE_LANE_OVER,	    /* both sides know */
+	CORE_LANE_LAST,	    /* lost as the last one: it is not replaced, and not fenced on its own */
 };
 
 struct core_lane {

@@ -73,7 +73,7 @@ void core_lane_lost(struct core *core, unsigned lane, const struct vfiomig_error
 		begin_fence(core, lane, now, actions);
 		return;
 	}
-	core->lane[lane].state = CORE_LANE_OVER;
+	core->lane[lane].state = CORE_LANE_LAST;
 	lose_session(core, error, now);
 }
 
@@ -123,7 +123,7 @@ static bool take_fence(struct core *core, unsigned l, uint64_t now, struct core_
 	    l >= core->lanes || lane->wanted)
 		return false;
 	lane->wanted = true;
-	if (lane->state == CORE_LANE_LIVE)
+	if (lane->state == CORE_LANE_LIVE || lane->state == CORE_LANE_LAST)
 		begin_fence(core, l, now, actions);
 	else if (lane->state != CORE_LANE_FENCING)
 		send_reports(core, l, actions);

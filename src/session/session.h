@@ -199,16 +199,6 @@ struct session_device *session_device_of(struct vfiomig_session *session, unsign
 /* "source" or "destination": this side. */
 const char *session_side(const struct vfiomig_session *session);
 
-/* session_flow.c: carry out what a flow step asked for; takes flow_lock itself. */
-void session_perform(struct vfiomig_session *session, const struct flow_actions *actions);
-void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie);
-void session_post_token(struct vfiomig_session *session);
-/* The same again, when the lane that it was on is fenced and it had not come. */
-void session_repost_token(struct vfiomig_session *session, unsigned lane);
-/* The first message over @lane, and its payload's bytes; both sides know them. */
-void session_post_trial(struct vfiomig_session *session, unsigned lane);
-uint32_t session_trial_bytes(const struct vfiomig_session *session);
-
 /*
  * session_auth.c: who the peer is. Credentials are read from what the options name; secure gives a connection its stream, and closes
  * the descriptor if it cannot; prove_lanes fills lane_proof once the connection is up. VFIOMIG_PREFLIGHT, VFIOMIG_INTERNAL.
@@ -249,36 +239,10 @@ void session_judge_offer(struct vfiomig_session *session);
 /* As session_send, of a body that lies in session->frame. */
 void session_send_body(struct vfiomig_session *session, enum message_type message, size_t bytes);
 
-/* session_failover.c. Control thread: what core wants of one lane, and what the peer says of it. */
-void session_fence_lane(struct vfiomig_session *session, unsigned lane);
-void session_send_of_lane(struct vfiomig_session *session, const struct core_action *action);
-void session_receive_of_lane(struct vfiomig_session *session, const struct control_frame *frame);
-void session_resend(struct vfiomig_session *session);
-/* Fabric thread, with poll_lock held: FABRIC_FENCE_LANES. */
-void session_fence_lanes(struct vfiomig_session *session);
-/* Whoever polls the lanes, with poll_lock held. */
-void session_on_dead_lane(struct vfiomig_session *session, unsigned lane);
-/* Any thread: @lane has carried one more packet; is this when it shall be lost? */
-void session_rehearse(struct vfiomig_session *session, unsigned lane);
 /* session_missing.c: control thread. Destination: what a manifest announced and what the lanes brought cannot both be true. */
 void session_watch_missing(struct vfiomig_session *session);
 
-/* session_arrival.c: whoever polls the lanes, with poll_lock held. */
-void session_fail_lanes(struct vfiomig_session *session, const struct vfiomig_error *err);
-void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);
-/* Where an announced body may go: struct fabric_sink. */
-int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *place);
-
-/* session_fabric.c */
-void *session_fabric_main(void *session);
-void session_ask_fabric(struct vfiomig_session *session, enum fabric_request request);
-
-/*
- * A loader that has nothing to load polls the lanes itself, so that what comes for it is still in its core's cache when it
- * writes it, and no thread need be woken. 1: something came; 0: nothing for a while; -EAGAIN: somebody else polls;
- * -ECANCELED.
- */
-int session_poll_for(struct session_device *device);
+#include "session/session_lanes.h"
 
 /* session_device.c */
 void *session_device_main(void *device);
@@ -338,6 +302,8 @@ bool session_telemetry_over(const struct vfiomig_session *session);
 
 /* session_switchover.c: control thread. Source: is it time to stop the devices? Tells core, once. */
 void session_judge_switchover(struct vfiomig_session *session);
+/* The devices' PRE_COPY streams end where they are. */
+void session_end_precopy(struct vfiomig_session *session);
 
 /*
  * session_record.c: a source that records instead of sending. session->record says that it is one. Errors as of recording.h.

@@ -25,14 +25,6 @@ enum {
 	USER_TIMEOUT_MS = 60000,
 };
 
-static void end_precopy(struct vfiomig_session *session)
-{
-	for (unsigned d = 0; d < session->devices; d++) {
-		atomic_store(&session->device[d].precopy_end, true);
-		session_signal(session->device[d].wake_fd);
-	}
-}
-
 static void carry_out(struct vfiomig_session *session, const struct core_action *action)
 {
 	switch (action->kind) {
@@ -58,17 +50,14 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 		session_resend(session);
 		break;
 	case ACTION_SEND:
-		if (action->message == MESSAGE_FENCE || action->message == MESSAGE_FENCED ||
-		    action->message == MESSAGE_LANE_LOST)
-			session_send_of_lane(session, action);
-		else
+		if (!session_send_of_lane(session, action))
 			session_send(session, action->message, action->device);
 		break;
 	case ACTION_DEVICE:
 		session_ask_device(session_device_of(session, action->device), action->request);
 		break;
 	case ACTION_END_PRECOPY:
-		end_precopy(session);
+		session_end_precopy(session);
 		break;
 	case ACTION_TOKEN:
 		session_post_token(session);

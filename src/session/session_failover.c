@@ -23,6 +23,7 @@ static void tell_fenced(struct vfiomig_session *session, unsigned lane)
 		flow_lane_fenced(&session->flow, lane);
 		pthread_mutex_unlock(&session->flow_lock);
 	}
+	session_log_line(session, VFIOMIG_LOG_INFO, "lane %u is fenced at the %s", lane, session_side(session));
 	session_post(session, &(struct core_event){ .kind = CORE_LANE_FENCED, .lane = lane }, NULL);
 }
 
@@ -87,13 +88,19 @@ static size_t encode_fenced(struct vfiomig_session *session, unsigned lane, unsi
 	return message_encode_fenced(session->frame, fenced);
 }
 
-void session_send_of_lane(struct vfiomig_session *session, const struct core_action *action)
+bool session_send_of_lane(struct vfiomig_session *session, const struct core_action *action)
 {
 	struct message_lane body = { .lane = (uint16_t)action->lane };
-	size_t bytes = action->message == MESSAGE_FENCED ? encode_fenced(session, action->lane, action->device)
-							 : message_encode_lane(session->frame, &body);
+	size_t bytes;
 
+	if (action->message == MESSAGE_FENCED)
+		bytes = encode_fenced(session, action->lane, action->device);
+	else if (action->message == MESSAGE_FENCE || action->message == MESSAGE_LANE_LOST)
+		bytes = message_encode_lane(session->frame, &body);
+	else
+		return false;
 	session_send_body(session, action->message, bytes);
+	return true;
 }
 
 void session_receive_of_lane(struct vfiomig_session *session, const struct control_frame *frame)

@@ -115,6 +115,9 @@ static inline void perform(struct pair *pair, struct side *side, const struct co
 	for (unsigned i = 0; i < actions->count; i++) {
 		const struct core_action *action = &actions->action[i];
 
+		if (action->kind == ACTION_SEND && action->message == MESSAGE_FENCED &&
+		    side->cable[action->lane] != CABLE_FENCED)
+			pair->broken = "tells what came before it is fenced";
 		if (action->kind == ACTION_SEND)
 			send_letter(pair, side, action);
 		else if (action->kind == ACTION_DEVICE)
@@ -145,6 +148,34 @@ static inline void step(struct pair *pair, struct side *side, const struct core_
 		broken = "both sides run";
 	if (broken && !pair->broken)
 		pair->broken = broken;
+}
+
+static inline bool break_lane(struct pair *pair, struct side *side)
+{
+	static const struct vfiomig_error error = {
+		.code = VFIOMIG_FABRIC, .errnum = 5, .name = "lane", .text = "lane"
+	};
+	unsigned l = (unsigned)random_below(&pair->random, LANES);
+	struct core_event event = { .kind = CORE_LANE_LOST, .lane = l, .error = &error };
+
+	if (side->cable[l] != CABLE_LIVES)
+		return false;
+	side->cable[l] = CABLE_BROKEN;
+	step(pair, side, &event);
+	return true;
+}
+
+static inline bool answer_fence(struct pair *pair, struct side *side)
+{
+	struct core_event event = { .kind = CORE_LANE_FENCED, .lane = (unsigned)random_below(&pair->random, LANES) };
+
+	for (unsigned i = 0; i < LANES && side->cable[event.lane] != CABLE_ASKED; i++)
+		event.lane = (event.lane + 1) % LANES;
+	if (side->cable[event.lane] != CABLE_ASKED)
+		return false;
+	side->cable[event.lane] = CABLE_FENCED;
+	step(pair, side, &event);
+	return true;
 }
 
 #endif

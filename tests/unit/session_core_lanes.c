@@ -226,6 +226,18 @@ Test(core_lanes, a_destination_whose_last_lane_the_source_lost_gives_up_too)
 	assert_failed(VFIOMIG_FABRIC, "lane-lost");
 }
 
+Test(core_lanes, a_destination_that_lost_its_last_tells_nothing_of_it_before_it_is_fenced)
+{
+	start(VFIOMIG_DESTINATION);
+	for (unsigned l = 0; l < LANES; l++)
+		lose(l);
+	assert_nothing();
+	hear(MESSAGE_FENCE, 2, 0);
+	assert_only(ACTION_FENCE_LANE, 2);
+	fenced(2);
+	cr_assert_eq(rig_sent(&rig, MESSAGE_FENCED), 2);
+}
+
 Test(core_lanes, one_that_broke_the_rules_is_not_replaced)
 {
 	static const enum vfiomig_code codes[] = { VFIOMIG_PROTOCOL, VFIOMIG_INTERNAL };
