@@ -109,7 +109,6 @@ struct session_device {
 	struct loader *loader;			      /* destination: open between RESUMING and its end */
 	size_t blob_bytes;			      /* of the config state that was kept aside */
 	struct seal *seal;			      /* NULL: packets are clear; the thread's */
-	uint8_t *private;			      /* destination: where sealed ones are opened */
 	uint8_t *blob;				      /* CONFIG_BLOB_BYTES_MAX; destination */
 	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
 };
@@ -216,7 +215,7 @@ struct vfiomig_session {
 	int fabric_wake_fd;
 	atomic_uint fabric_requests; /* enum fabric_request */
 	struct fabric *fabric;	     /* set between FABRIC_OPEN's answer and the end; then read by all */
-	struct arena arena;
+	struct arena arena, private; /* private: destination, where sealed packets are opened */
 	struct fabric_limits limits;
 	uint64_t warm;		     /* destination: bit per lane whose warm-up has come */
 	pthread_mutex_t poll_lock;   /* of the fabric and of the fields below: held by whoever polls the lanes */

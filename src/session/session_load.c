@@ -97,7 +97,7 @@ static int check_packet(struct session_device *device, struct batch *batch, unsi
 	if (!session_is_sealed(session))
 		return 0;
 	batch->piece[i].iov_base =
-		i ? (uint8_t *)batch->piece[i - 1].iov_base + batch->piece[i - 1].iov_len : device->private;
+		i ? (uint8_t *)batch->piece[i - 1].iov_base + batch->piece[i - 1].iov_len : session_private(device);
 	if (session_open_packet(device, header, payload, batch->piece[i].iov_base, err))
 		return -EBADMSG;
 	arrival->ready_ns = header->ready_ns;
