@@ -55,7 +55,9 @@ unsigned session_batch_packets_max(const struct vfiomig_session *session)
 {
 	size_t fit = BATCH_BYTES_MAX / session->plan.slot_bytes;
 
-	return fit < 1 ? 1 : fit > BATCH_PACKETS_MAX ? BATCH_PACKETS_MAX : (unsigned)fit;
+	fit = fit < BATCH_PACKETS_MAX ? fit : BATCH_PACKETS_MAX;
+	fit = fit < session->plan.slots ? fit : session->plan.slots;
+	return fit < 1 ? 1 : (unsigned)fit;
 }
 
 /*
