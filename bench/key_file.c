@@ -15,11 +15,12 @@ enum { KEY_BYTES = 32 };
 int key_file_make(char path[KEY_FILE_PATH_BYTES], struct vfiomig_error *err)
 {
 	char line[2 * KEY_BYTES + 16] = "bench:";
+	const char *folder = getenv("TMPDIR");
 	size_t length = strlen(line);
 	uint8_t key[KEY_BYTES];
 	int fd, rc = 0;
 
-	snprintf(path, KEY_FILE_PATH_BYTES, "/tmp/vfiomig-bench-key-XXXXXX");
+	snprintf(path, KEY_FILE_PATH_BYTES, "%s/vfiomig-bench-key-XXXXXX", folder ? folder : "/tmp");
 	fd = mkstemp(path); /* readable for its owner only, which the library asks for */
 	if (fd < 0 || getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
 		rc = -errno;

@@ -5,7 +5,7 @@
 
 #include <vfiomig/error.h>
 
-enum { KEY_FILE_PATH_BYTES = 64 };
+enum { KEY_FILE_PATH_BYTES = 4096 };
 
 /* Make one in the folder for temporary files. 0 and @path, to be removed by the caller; or a negative errno and a sentence. */
 int key_file_make(char path[KEY_FILE_PATH_BYTES], struct vfiomig_error *err);

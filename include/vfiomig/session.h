@@ -58,7 +58,7 @@ struct vfiomig_options {
 		*listener; /* destination: where the source will come; stays the caller's, outlives it */
 	enum vfiomig_transport transport;
 	enum vfiomig_loader loader;	  /* destination */
-	enum vfiomig_integrity integrity; /* source decides */
+	enum vfiomig_integrity integrity; /* source decides; of packets that are not sealed */
 	enum vfiomig_gate gate;
 	unsigned lanes;		    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
 	unsigned slots;		    /* per device; the smaller of both sides counts; 0: the default */

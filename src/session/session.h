@@ -148,7 +148,7 @@ struct vfiomig_session {
 	int fabric_wake_fd;
 	atomic_uint fabric_requests; /* enum fabric_request */
 	struct fabric *fabric;	     /* set between FABRIC_OPEN's answer and the end; then read by all */
-	struct arena arena;
+	struct arena arena, private; /* private: destination, where sealed packets are opened */
 	struct fabric_limits limits;
 	uint64_t warm;		     /* destination: bit per lane whose warm-up has come */
 	pthread_mutex_t poll_lock;   /* of the fabric and of the fields below: held by whoever polls the lanes */

@@ -204,8 +204,7 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 	stats->refused = atomic_load(&session->refused);
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
-		if (session_is_sealed(session) && session->role == VFIOMIG_DESTINATION)
-			stats->private_bytes = session->plan.devices * session_private_bytes(session);
+		stats->private_bytes = session->private.bytes;
 		stats_of_flow(session, stats);
 	}
 	stats_of_devices(session, stats);

@@ -72,7 +72,6 @@ struct session_device {
 	struct loader *loader;			      /* destination: open between RESUMING and its end */
 	size_t blob_bytes;			      /* of the config state that was kept aside */
 	struct seal *seal;			      /* NULL: packets are clear; the thread's */
-	uint8_t *private;			      /* destination: where sealed ones are opened */
 	uint8_t *blob;				      /* CONFIG_BLOB_BYTES_MAX; destination */
 	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
 };

@@ -55,7 +55,9 @@ unsigned session_batch_packets_max(const struct vfiomig_session *session)
 {
 	size_t fit = BATCH_BYTES_MAX / session->plan.slot_bytes;
 
-	return fit < 1 ? 1 : fit > BATCH_PACKETS_MAX ? BATCH_PACKETS_MAX : (unsigned)fit;
+	fit = fit < BATCH_PACKETS_MAX ? fit : BATCH_PACKETS_MAX;
+	fit = fit < session->plan.slots ? fit : session->plan.slots;
+	return fit < 1 ? 1 : (unsigned)fit;
 }
 
 /*
@@ -97,7 +99,7 @@ static int check_packet(struct session_device *device, struct batch *batch, unsi
 	if (!session_is_sealed(session))
 		return 0;
 	batch->piece[i].iov_base =
-		i ? (uint8_t *)batch->piece[i - 1].iov_base + batch->piece[i - 1].iov_len : device->private;
+		i ? (uint8_t *)batch->piece[i - 1].iov_base + batch->piece[i - 1].iov_len : session_private(device);
 	if (session_open_packet(device, header, payload, batch->piece[i].iov_base, err))
 		return -EBADMSG;
 	arrival->ready_ns = header->ready_ns;

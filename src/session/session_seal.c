@@ -6,13 +6,10 @@
 #include "session/session_seal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "seal/seal.h"
-
-enum { PAGE_ALIGN = 4096 };
 
 int session_take_payload_key(struct vfiomig_session *session, struct vfiomig_error *err)
 {
@@ -22,20 +19,19 @@ int session_take_payload_key(struct vfiomig_session *session, struct vfiomig_err
 			 session_side(session));
 }
 
-size_t session_private_bytes(const struct vfiomig_session *session)
+/* Another arena, that no peer can write to and no lane knows: its pages are there before they are needed. */
+static int open_private(struct vfiomig_session *session, struct vfiomig_error *err)
 {
-	return session_batch_packets_max(session) * session->plan.slot_bytes;
+	const struct arena_shape shape = { .devices = session->plan.devices,
+					   .slots = session_batch_packets_max(session),
+					   .slot_bytes = session->plan.slot_bytes };
+
+	return arena_open(&session->private, &shape, session->limits.numa_node, err);
 }
 
-static int open_private(struct session_device *device, struct vfiomig_error *err)
+void *session_private(const struct session_device *device)
 {
-	size_t bytes = session_private_bytes(device->session);
-
-	device->private = aligned_alloc(PAGE_ALIGN, (bytes + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN);
-	if (!device->private)
-		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory to open a device's packets in");
-	memset(device->private, 0, bytes); /* its pages are there before they are needed */
-	return 0;
+	return arena_payload(&device->session->private, device->number, 0);
 }
 
 int session_open_seals(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -44,13 +40,10 @@ int session_open_seals(struct vfiomig_session *session, struct vfiomig_error *er
 
 	if (session_is_sealed(session))
 		rc = seal_open(&session->token_seal, session->payload_key, err);
-	for (unsigned d = 0; session_is_sealed(session) && d < session->plan.devices && !rc; d++) {
-		struct session_device *device = session_device_of(session, d);
-
-		rc = seal_open(&device->seal, session->payload_key, err);
-		if (!rc && session->role == VFIOMIG_DESTINATION)
-			rc = open_private(device, err);
-	}
+	for (unsigned d = 0; session_is_sealed(session) && d < session->plan.devices && !rc; d++)
+		rc = seal_open(&session_device_of(session, d)->seal, session->payload_key, err);
+	if (session_is_sealed(session) && session->role == VFIOMIG_DESTINATION && !rc)
+		rc = open_private(session, err);
 	explicit_bzero(session->payload_key, sizeof(session->payload_key));
 	return rc;
 }
@@ -59,10 +52,9 @@ void session_close_seals(struct vfiomig_session *session)
 {
 	explicit_bzero(session->payload_key, sizeof(session->payload_key));
 	seal_close(session->token_seal);
-	for (unsigned d = 0; d < session->devices; d++) {
+	for (unsigned d = 0; d < session->devices; d++)
 		seal_close(session->device[d].seal);
-		free(session->device[d].private);
-	}
+	arena_close(&session->private);
 }
 
 static int seal_failed(struct session_device *device, struct vfiomig_error *err)

@@ -18,12 +18,12 @@ int session_take_payload_key(struct vfiomig_session *session, struct vfiomig_err
 
 /*
  * Fabric thread, with the arena: every device's seal, the token's, and the memory that packets are opened in. The key is wiped.
- * VFIOMIG_INTERNAL.
+ * VFIOMIG_INTERNAL, and errors as of arena_open.
  */
 int session_open_seals(struct vfiomig_session *session, struct vfiomig_error *err);
 void session_close_seals(struct vfiomig_session *session);
-/* Of one device: as much as is loaded at once. */
-size_t session_private_bytes(const struct vfiomig_session *session);
+/* Destination: where this device's packets are opened, one behind the other, as many as are loaded at once. */
+void *session_private(const struct session_device *device);
 
 /* What is loaded at once: at most so many packets. */
 unsigned session_batch_packets_max(const struct vfiomig_session *session);

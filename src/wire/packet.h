@@ -7,7 +7,8 @@
  *   16 flags 4 · payload bytes 4          24 session 16
  *   40 ready 8 · read 4 · wait 4 · zero 4  60 CRC32C 4 over the payload and then the header (this field zero)
  *
- * The times are the source's account of this packet, for the phase budget only; nothing is decided by them.
+ * The times are the source's account of this packet, for the phase budget only; nothing is decided by them. Of a sealed packet
+ * (seal/seal.h) they are in cipher, the tag stands where the session does, and the CRC is over the header alone.
  */
 #ifndef WIRE_PACKET_H
 #define WIRE_PACKET_H
