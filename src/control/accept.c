@@ -36,6 +36,7 @@ struct control_accept {
 	int epoll_fd; /* owned; the tag of an entry is its place in the table */
 	int listener;
 	uint64_t preface_ns;
+	unsigned refused;
 	uint64_t resume_ns; /* the listener is left alone until then; 0: it is not */
 	struct pending pending[ACCEPT_PENDING_MAX];
 };
@@ -114,6 +115,22 @@ static void accept_pause(struct control_accept *accept, uint64_t now_ns)
 	accept->resume_ns = now_ns + ACCEPT_PAUSE_MS * NS_PER_MS;
 }
 
+/* By a UNIX socket only root and this process's own user may come, whatever somebody made of the socket's mode. */
+static bool accept_trusts(struct control_accept *accept, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	struct ucred who = { 0 };
+	socklen_t bytes = sizeof(peer);
+
+	if (getsockname(fd, (struct sockaddr *)&peer, &bytes) || peer.ss_family != AF_UNIX)
+		return true;
+	bytes = sizeof(who);
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes) && (who.uid == 0 || who.uid == geteuid()))
+		return true;
+	accept->refused++;
+	return false;
+}
+
 static bool accept_exhausted(int errnum)
 {
 	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
@@ -124,7 +141,9 @@ static void accept_take(struct control_accept *accept, uint64_t now_ns)
 	for (unsigned i = 0; i < ACCEPT_BATCH_MAX; i++) {
 		int fd = accept4(accept->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0) {
+		if (fd >= 0 && !accept_trusts(accept, fd)) {
+			close(fd);
+		} else if (fd >= 0) {
 			accept_enter(accept, fd, now_ns);
 		} else if (accept_exhausted(errno)) {
 			accept_pause(accept, now_ns);
@@ -245,6 +264,11 @@ uint64_t control_accept_deadline_ns(const struct control_accept *accept)
 		if (accept->pending[i].fd >= 0 && accept->pending[i].deadline_ns < earliest_ns)
 			earliest_ns = accept->pending[i].deadline_ns;
 	return earliest_ns;
+}
+
+unsigned control_accept_refused(const struct control_accept *accept)
+{
+	return accept->refused;
 }
 
 void control_accept_close(struct control_accept *accept)

@@ -186,7 +186,7 @@ struct vfiomig_session {
 	struct session_visitor visitor[VISITORS_MAX];
 	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
 	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
-	unsigned refused_lanes;			   /* told so far */
+	unsigned refused_lanes, refused_users;	   /* told so far */
 	struct session_ask ask;
 	uint8_t id[16];
 	char *journal_dir;    /* until _start; NULL: the default */
