@@ -105,7 +105,6 @@ struct session_device {
 	struct account account;			      /* destination; the thread's */
 	bool account_stopped;			      /* it is the account of STOP_COPY */
 	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
-	uint64_t arrived_packets, arrived_ns;	      /* destination: when more had last come; the control thread's */
 	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
 	atomic_ullong recorded_packets;		      /* source that records; its bytes are in loaded_bytes */
 	struct telemetry_spans spans;		      /* source: what the destination said */
@@ -194,7 +193,8 @@ struct vfiomig_session {
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
 	uint64_t watched_ns;  /* when the devices' calls were last looked at */
 	uint64_t missing_ns;  /* destination: a packet that was announced may be that late when no other comes */
-	uint64_t watch_ns;    /* no call is held to have been under way before that */
+	uint64_t arrived_packets, arrived_ns; /* destination: when more had last come, while some are missing */
+	uint64_t watch_ns;		      /* no call is held to have been under way before that */
 
 	/* fabric thread */
 	pthread_t fabric_thread;
