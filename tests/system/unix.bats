@@ -20,7 +20,7 @@ recv_at()
 send_to()	# send_to PATH ARG...
 {
 	send_code=0
-	timeout -k 5 $patience_s "$PROGRAM" send --to "unix:$1" --json "${@:2}" >send.json 2>send.err 3>&- || send_code=$?
+	timeout -k 5 "$patience_s" "$PROGRAM" send --to "unix:$1" --json "${@:2}" >send.json 2>send.err 3>&- || send_code=$?
 }
 
 @test "the state arrives over a socket that only its owner may use, and that is gone afterwards" {
@@ -54,10 +54,10 @@ send_to()	# send_to PATH ARG...
 	recv_at "$folder/sock" --once --device sim:bytes=1M
 	local other=(setpriv --reuid 65534 --regid 65534 --clear-groups "$PROGRAM" send --to "unix:$folder/sock"
 		--device sim:bytes=1M --journal-dir "$folder/journal")
-	run -5 --separate-stderr timeout -k 5 $patience_s "${other[@]}"
+	run -5 --separate-stderr timeout -k 5 "$patience_s" "${other[@]}"
 	[[ $stderr == *'Permission denied'* ]]
 	chmod 666 "$folder/sock"
-	run -5 --separate-stderr timeout -k 5 $patience_s "${other[@]}"
+	run -5 --separate-stderr timeout -k 5 "$patience_s" "${other[@]}"
 	until_true grep -q 'refused, and waiting on: a process of another user' recv.err
 	send_to "$folder/sock" --device sim:bytes=1M
 	ended recv
