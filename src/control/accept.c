@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/listener.h"
+#include "control/peer_user.h"
 #include "wire/hello.h"
 
 enum {
@@ -115,22 +116,6 @@ static void accept_pause(struct control_accept *accept, uint64_t now_ns)
 	accept->resume_ns = now_ns + ACCEPT_PAUSE_MS * NS_PER_MS;
 }
 
-/* By a UNIX socket only root and this process's own user may come, whatever somebody made of the socket's mode. */
-static bool accept_trusts(struct control_accept *accept, int fd)
-{
-	struct sockaddr_storage peer = { 0 };
-	struct ucred who = { 0 };
-	socklen_t bytes = sizeof(peer);
-
-	if (getsockname(fd, (struct sockaddr *)&peer, &bytes) || peer.ss_family != AF_UNIX)
-		return true;
-	bytes = sizeof(who);
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes) && (who.uid == 0 || who.uid == geteuid()))
-		return true;
-	accept->refused++;
-	return false;
-}
-
 static bool accept_exhausted(int errnum)
 {
 	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
@@ -141,7 +126,8 @@ static void accept_take(struct control_accept *accept, uint64_t now_ns)
 	for (unsigned i = 0; i < ACCEPT_BATCH_MAX; i++) {
 		int fd = accept4(accept->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0 && !accept_trusts(accept, fd)) {
+		if (fd >= 0 && !peer_user_trusted(fd)) {
+			accept->refused++;
 			close(fd);
 		} else if (fd >= 0) {
 			accept_enter(accept, fd, now_ns);

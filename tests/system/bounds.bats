@@ -34,6 +34,7 @@ load lib.bash
 }
 
 descriptors() { find "/proc/$pid_recv/fd" -mindepth 1 | wc -l; }
+crowded() { (($(descriptors) >= own + 128)); }
 
 @test "strangers that say nothing keep the place from nobody, however many" {
 	recv --once --device sim:bytes=1M
@@ -44,7 +45,7 @@ descriptors() { find "/proc/$pid_recv/fd" -mindepth 1 | wc -l; }
 		((i % 2)) && printf 'vfmg\0\1\0\1' >&"$fd"
 		fds+=("$fd")
 	done
-	until_true eval '(($(descriptors) >= own + 128))'
+	until_true crowded
 	(($(descriptors) <= own + 128 + 8))	# who has said nothing yet, and callers
 	send --device sim:bytes=1M
 	ended recv

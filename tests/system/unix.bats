@@ -65,6 +65,23 @@ send_to()	# send_to PATH ARG...
 	json recv '.refused == 1'
 }
 
+@test "a receiver of another user is not taken for one" {
+	[[ $(id -u) == 0 ]] || skip "it takes root to be two others"
+	folder=$(mktemp -d)
+	chmod 711 "$folder"
+	install -d -o nobody "$folder/open" "$folder/theirs"
+	install -d -o daemon "$folder/ours"
+	local program=$PROGRAM
+	PROGRAM=setpriv start recv --reuid nobody --regid nogroup --clear-groups "$program" recv \
+		--listen "unix:$folder/open/sock" --device sim: --journal-dir "$folder/theirs"
+	until_true listening recv "$pid_recv"
+	chmod 711 "$folder/open"
+	chmod 666 "$folder/open/sock"
+	PROGRAM=setpriv refused 4 --reuid daemon --regid daemon --clear-groups "$program" send \
+		--to "unix:$folder/open/sock" --device sim: --journal-dir "$folder/ours"
+	said refused 'neither root nor this process'
+}
+
 @test "a socket that was left over is replaced; one that is listened on is not, and no file is" {
 	recv_at here.sock --once --device sim:
 	refused 3 recv --listen unix:here.sock --once --json --device sim:
