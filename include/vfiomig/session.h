@@ -52,7 +52,7 @@ struct vfiomig_listener;
 /* Zero every field that you do not set: zero is the default of each. */
 struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
-	const char *peer; /* source: HOST:PORT, [V6]:PORT of the destination; copied */
+	const char *peer; /* source: HOST:PORT, [V6]:PORT or unix:PATH of the destination; copied */
 	const char *bind; /* source: local address of control and lanes; NULL: the kernel's choice; copied */
 	struct vfiomig_listener
 		*listener; /* destination: where the source will come; stays the caller's, outlives it */
@@ -138,7 +138,8 @@ struct vfiomig_result {
 
 /*
  * Listen on @address, HOST:PORT or [V6]:PORT or :PORT (port 0: any free one). One port number serves control, TCP lanes and
- * rdma_cm. *@out is the caller's to close. Errors: -EINVAL (VFIOMIG_USAGE), -EADDRINUSE and other errnos of
+ * rdma_cm. Or unix:PATH, for this machine's own processes of root and the caller's user (mode 0600, SO_PEERCRED): control and lanes
+ * without RDMA go over that socket, which _close removes; one that nobody listens on any more is replaced. *@out is the caller's to close. Errors: -EINVAL (VFIOMIG_USAGE), -EADDRINUSE and other errnos of
  * socket, bind and listen (VFIOMIG_PREFLIGHT).
  */
 int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);

@@ -29,7 +29,9 @@ enum { KEY_LISTEN = 'l', KEY_ONCE = 0x100, KEY_THEN, KEY_LOADER, KEY_PLATFORM_RE
 
 static const struct argp_option recv_argp_options[] = {
 	{ "listen", KEY_LISTEN, "HOST:PORT", 0,
-	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT; port 0 is any free one, named on stderr", 1 },
+	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT (port 0 is any free one, named on stderr), or "
+	  "unix:PATH, for processes of root and of this user on this machine",
+	  1 },
 	{ "once", KEY_ONCE, NULL, 0,
 	  "End after one migration, whatever its outcome; a probe is none, and it goes on waiting", 1 },
 	{ "then", KEY_THEN, "hold|close|exec CMD", 0,

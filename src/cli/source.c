@@ -17,7 +17,7 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "to", KEY_TO, "HOST:PORT", 0, "The receiver: HOST:PORT or [V6]:PORT", 1 },
+	{ "to", KEY_TO, "HOST:PORT", 0, "The receiver: HOST:PORT, [V6]:PORT or unix:PATH", 1 },
 	{ "qps", KEY_QPS, "N", 0, "Lanes: RC queue pairs, or TCP connections; 1 to 64 (8)", 1 },
 	{ "bind", KEY_BIND, "ADDR", 0, "Local address of the control connection and the lanes", 1 },
 	{ "integrity", KEY_INTEGRITY, "crc32c|none", 0,

@@ -69,7 +69,7 @@ int control_send(struct control_conn *conn, uint16_t type, const void *body, siz
  *   -EPROTONOSUPPORT the peer speaks another version (VFIOMIG_PREFLIGHT, "peer-version")
  *   -ETIMEDOUT       the peer acknowledges nothing any more (VFIOMIG_TIMEOUT)
  *   -EACCES          one end does not take the other for what it must be (VFIOMIG_AUTH): "authentication",
- *                    "peer-plain", "peer-wants-proof"; no frame of this peer was read
+ *                    "peer-plain", "peer-wants-proof", "peer-user"; no frame of this peer was read
  *   -EBUSY           it has another session (VFIOMIG_PREFLIGHT)
  *   -ECONNREFUSED and other errnos of connect and recv (VFIOMIG_FABRIC)
  * All frames that came before an end are handed out before it is told.

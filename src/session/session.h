@@ -132,7 +132,7 @@ struct vfiomig_session {
 	struct session_visitor visitor[VISITORS_MAX];
 	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
 	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
-	unsigned refused_lanes;			   /* told so far */
+	unsigned refused_lanes, refused_users;	   /* told so far */
 	struct session_ask ask;
 	uint8_t id[16];
 	char *journal_dir;    /* until _start; NULL: the default */
@@ -140,7 +140,8 @@ struct vfiomig_session {
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
 	uint64_t watched_ns;  /* when the devices' calls were last looked at */
 	uint64_t missing_ns;  /* destination: a packet that was announced may be that late when no other comes */
-	uint64_t watch_ns;    /* no call is held to have been under way before that */
+	uint64_t arrived_packets, arrived_ns; /* destination: when more had last come, while some are missing */
+	uint64_t watch_ns;		      /* no call is held to have been under way before that */
 
 	/* fabric thread */
 	pthread_t fabric_thread;

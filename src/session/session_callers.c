@@ -150,8 +150,20 @@ static void note_lanes(struct vfiomig_session *session)
 		"refused, and waiting on: someone came as a lane and did not show that it belongs to this session");
 }
 
+static void note_users(struct vfiomig_session *session)
+{
+	unsigned users = session->accept ? control_accept_refused(session->accept) : session->refused_users;
+
+	if (users == session->refused_users)
+		return;
+	atomic_fetch_add(&session->refused, users - session->refused_users);
+	session->refused_users = users;
+	session_log_line(session, VFIOMIG_LOG_WARNING, "refused, and waiting on: a process of another user");
+}
+
 void session_hear_callers(struct vfiomig_session *session)
 {
+	note_users(session);
 	note_lanes(session);
 	for (unsigned i = 0; i < CALLERS_MAX && takes_callers(session); i++)
 		if (session->caller[i].conn)

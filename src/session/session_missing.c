@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "session/session.h"
 
+enum { SLOWEST_BYTES_PER_S = 1 << 20 }; /* of all lanes together: slower than that is as good as not at all */
+
 static void fail(struct vfiomig_session *session, const struct vfiomig_error *err)
 {
 	session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = err });
@@ -28,15 +30,27 @@ static bool look(struct vfiomig_session *session, unsigned d, uint64_t *packets,
 	return config;
 }
 
-static bool is_late(struct vfiomig_session *session, struct session_device *device, uint64_t packets)
+/* A lane carries two packets at a time, and they may be another device's: so much may lie before the one that is awaited. */
+static uint64_t patience_ns(const struct vfiomig_session *session)
 {
-	uint64_t now = clock_now_ns();
+	return session->missing_ns +
+	       2 * session->plan.lanes * session->plan.slot_bytes * NS_PER_S / SLOWEST_BYTES_PER_S;
+}
 
-	if (!device->arrived_ns || packets != device->arrived_packets) {
-		device->arrived_packets = packets;
-		device->arrived_ns = now;
+/* Nothing has come for any device in all that time. */
+static bool is_late(struct vfiomig_session *session)
+{
+	uint64_t now = clock_now_ns(), packets = 0;
+
+	pthread_mutex_lock(&session->flow_lock);
+	for (unsigned d = 0; d < session->flow.devices; d++)
+		packets += session->flow.device[d].packets;
+	pthread_mutex_unlock(&session->flow_lock);
+	if (!session->arrived_ns || packets != session->arrived_packets) {
+		session->arrived_packets = packets;
+		session->arrived_ns = now;
 	}
-	return now - device->arrived_ns > session->missing_ns;
+	return now - session->arrived_ns > patience_ns(session);
 }
 
 static int judge(struct vfiomig_session *session, unsigned d, struct vfiomig_error *err)
@@ -53,12 +67,12 @@ static int judge(struct vfiomig_session *session, unsigned d, struct vfiomig_err
 				 "device %u: all %llu packets that the source announced are here, and none bears the "
 				 "config state",
 				 d, (unsigned long long)announced);
-	if (packets < announced && is_late(session, session_device_of(session, d), packets))
+	if (packets < announced && is_late(session))
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "packet-missing",
-				 "device %u: the source says that %llu packets are out, and %llu have come, the last "
-				 "one %llu ms ago",
+				 "device %u: the source says that %llu packets are out, and %llu have come, and none "
+				 "for %llu ms",
 				 d, (unsigned long long)announced, (unsigned long long)packets,
-				 (unsigned long long)(session->missing_ns / NS_PER_MS));
+				 (unsigned long long)(patience_ns(session) / NS_PER_MS));
 	return 0;
 }
 

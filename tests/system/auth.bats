@@ -139,6 +139,21 @@ knock()
 	both '.authentication == "x509" and .insecure == false'
 }
 
+@test "by a path the receiver's certificate must be for localhost" {
+	authority tls
+	start recv recv --listen unix:here.sock --once --json --device sim:bytes=1M --tls-dir tls
+	until_true listening recv "$pid_recv"
+	refused 4 send --to unix:here.sock --device sim:bytes=1M --json --tls-dir tls
+	certificate tls server tls_www_server 'dns_name = localhost'
+	kill -TERM "$pid_recv"
+	ended recv
+	start recv recv --listen unix:here.sock --once --json --device sim:bytes=1M --tls-dir tls
+	until_true listening recv "$pid_recv"
+	refused 0 send --to unix:here.sock --device sim:bytes=1M --json --tls-dir tls
+	ended recv
+	[[ $recv_code == 0 ]]
+}
+
 @test "a sender's certificate of another authority is refused" {
 	authority tls
 	authority foreign
