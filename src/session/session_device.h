@@ -65,7 +65,6 @@ struct session_device {
 	struct account account;			      /* destination; the thread's */
 	bool account_stopped;			      /* it is the account of STOP_COPY */
 	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
-	uint64_t arrived_packets, arrived_ns;	      /* destination: when more had last come; the control thread's */
 	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
 	atomic_ullong recorded_packets;		      /* source that records; its bytes are in loaded_bytes */
 	struct telemetry_spans spans;		      /* source: what the destination said */
