@@ -84,6 +84,10 @@ struct vfiomig_options {
 	unsigned
 		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
 	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
+	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
+	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
+	uint64_t
+		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
 };
 
 struct vfiomig_lane_stats {
@@ -120,6 +124,9 @@ struct vfiomig_stats {
 		private_bytes; /* destination, sealed packets: what they are copied into and opened in, beside the arena */
 	struct vfiomig_lane_stats lane[VFIOMIG_LANES_MAX];
 	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
+	unsigned lanes_lost;	 /* while they were needed; the others carried on */
+	uint64_t packets_resent; /* source: that a lost lane was given and others carried */
+	unsigned refused;	 /* destination: connections that could not prove what they must, lanes among them */
 };
 
 /* How it ended. */
@@ -184,6 +191,13 @@ void vfiomig_session_switchover(struct vfiomig_session *session);
 /* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
 void vfiomig_session_iterables_done(struct vfiomig_session *session);
 void vfiomig_session_platform_ready(struct vfiomig_session *session);
+
+/*
+ * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to it; destination:
+ * arrived over it). The others take over; without one that lives the session ends. Any thread, any time before; once per lane;
+ * a lane that the session does not have, or that never carries so much, is not lost. -EINVAL: no session has such a lane.
+ */
+int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, uint64_t bytes);
 
 /* A snapshot. -EINVAL: stats->size is not known. */
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);

@@ -60,6 +60,19 @@ static void lanes_fact(const struct vfiomig_stats *stats, FILE *out)
 		fact(out, "lanes", "%u, with %" PRIu64 " packet%s each", stats->lanes, most, most == 1 ? "" : "s");
 }
 
+static void losses_fact(const struct migration *migration, FILE *out)
+{
+	const struct vfiomig_stats *stats = &migration->stats;
+
+	if (!stats->lanes_lost)
+		return;
+	if (migration->role == VFIOMIG_SOURCE)
+		fact(out, "lanes lost", "%u; %" PRIu64 " packet%s went again, over the others", stats->lanes_lost,
+		     stats->packets_resent, stats->packets_resent == 1 ? "" : "s");
+	else
+		fact(out, "lanes lost", "%u", stats->lanes_lost);
+}
+
 static void facts(const struct migration *migration, FILE *out)
 {
 	const struct vfiomig_stats *stats = &migration->stats;
@@ -72,6 +85,7 @@ static void facts(const struct migration *migration, FILE *out)
 	if (migration_is_recording(migration))
 		return;
 	lanes_fact(stats, out);
+	losses_fact(migration, out);
 	if (migration->has_estimate)
 		fact(out, "estimate", "%s, or %s with all that was assumed",
 		     units_time(migration->estimate.expected_us).text,

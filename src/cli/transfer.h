@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <vfiomig/vfiomig.h>
 
@@ -19,6 +20,8 @@ struct transfer_options {
 	enum vfiomig_gate gate;
 	unsigned slots; /* per device */
 	size_t slot_bytes;
+	uint64_t queued_bytes_max; /* all devices */
+	const char *user;	   /* USER[:GROUP], whose rights are enough once all is open; NULL: stays who it is */
 	unsigned peer_timeout_ms, device_timeout_ms;
 	unsigned hold_ms;
 	const char *journal_dir;
@@ -28,6 +31,8 @@ struct transfer_options {
 	enum vfiomig_payload payload;	/* needs one of the two */
 	bool insecure;			/* neither is needed, wherever the peer is */
 	bool json, verbose;
+	/* A rehearsal: by lane, the bytes after which it is lost, plus one; 0: it is not. */
+	uint64_t lose_after[VFIOMIG_LANES_MAX];
 };
 
 /* Its input is a struct transfer_options. Long options only take keys from TRANSFER_KEY_FIRST on: a parent stays below. */

@@ -7,8 +7,6 @@
 
 #include "base/error.h"
 
-enum { RECEIVES_SPARE = 4 }; /* token, control, and room for a message that is being reposted */
-
 enum message_arch plan_arch(void)
 {
 #if defined(__x86_64__)
@@ -76,21 +74,13 @@ int plan_check_side(const struct plan_side *side, struct vfiomig_error *err)
 		if (rc)
 			return rc;
 	}
-	return 0;
-}
-
-/* Every slot of every device can have a receive waiting on every lane: what the RDMA device bears bounds the slots. */
-static uint32_t bearable_slots(const struct plan_side *side, unsigned devices)
-{
-	unsigned receives = side->receives_max > RECEIVES_SPARE ? side->receives_max - RECEIVES_SPARE : 0;
-
-	return receives / devices;
+	return plan_check_queued(side, err);
 }
 
 void plan_offer(const struct plan_side *side, struct message_offer *offer)
 {
 	const uint8_t rdma_bit = 1U << VFIOMIG_TRANSPORT_RDMA;
-	uint32_t bearable = bearable_slots(side, side->devices);
+	uint32_t bearable = plan_bearable_slots(side, side->devices);
 	/* A device that bears too few receives for all these devices is as good as none. */
 	bool rdma = side->transports & rdma_bit && bearable >= VFIOMIG_SLOTS_MIN;
 
@@ -105,6 +95,7 @@ void plan_offer(const struct plan_side *side, struct message_offer *offer)
 					.arch = (uint8_t)side->arch,
 					.gate_default = plan_gate_default(),
 					.payload = (uint8_t)side->payload };
+	plan_bound_memory(side, &offer->slots, &offer->slot_bytes);
 }
 
 void plan_device(const struct plan_side *side, unsigned d, struct message_device *message)
@@ -311,8 +302,9 @@ static int agree_memory(struct plan *plan, const struct plan_side *side, const s
 {
 	plan->slots = offer->slots < side->slots ? offer->slots : side->slots;
 	plan->slot_bytes = offer->slot_bytes < side->slot_bytes ? offer->slot_bytes : side->slot_bytes;
+	plan_bound_memory(side, &plan->slots, &plan->slot_bytes);
 	if (plan->transport == VFIOMIG_TRANSPORT_RDMA) {
-		uint32_t bearable = bearable_slots(side, plan->devices);
+		uint32_t bearable = plan_bearable_slots(side, plan->devices);
 
 		if (plan->slots > bearable)
 			plan->slots = bearable;

@@ -20,6 +20,7 @@ struct plan_side {
 	unsigned lanes; /* source */
 	uint32_t slots;
 	uint64_t slot_bytes;
+	uint64_t queued_bytes_max;	  /* of all devices' slots together; 0: as many as they are */
 	enum vfiomig_integrity integrity; /* source */
 	enum vfiomig_payload payload;
 	bool keyed;		    /* the control connection is TLS: there is a key to seal with */
@@ -52,7 +53,8 @@ bool plan_gate_default(void);
 /*
  * Before a connection is made: does what was asked for hold together on this side? -EINVAL, -ENOTSUP (both
  * VFIOMIG_PREFLIGHT): two or more devices and one without P2P; two devices of one name; a device without STOP_COPY; a VMM's
- * device with the gate on and no way to drive it.
+ * device with the gate on and no way to drive it; not even two of the smallest slots per device fit into queued_bytes_max
+ * (-ENOSPC, "queued-bytes").
  */
 int plan_check_side(const struct plan_side *side, struct vfiomig_error *err);
 
@@ -75,5 +77,10 @@ int plan_agree(struct plan *plan, const struct plan_side *side, const struct mes
 void plan_answer(const struct plan *plan, struct message_agreed *agreed);
 int plan_accept(struct plan *plan, const struct plan_side *side, const struct message_agreed *agreed,
 		struct vfiomig_error *err);
+
+/* plan_bounds.c, for plan.c. */
+int plan_check_queued(const struct plan_side *side, struct vfiomig_error *err);
+void plan_bound_memory(const struct plan_side *side, uint32_t *slots, uint64_t *slot_bytes);
+uint32_t plan_bearable_slots(const struct plan_side *side, unsigned devices);
 
 #endif

@@ -177,7 +177,7 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 		void (*call)(struct vfiomig_session *session);
 	} calls[] = {
 		{ FABRIC_PROBE, do_probe },	{ FABRIC_OPEN, do_open },   { FABRIC_CONNECT, do_connect },
-		{ FABRIC_RELEASE, do_release }, { FABRIC_FENCE, do_fence },
+		{ FABRIC_RELEASE, do_release }, { FABRIC_FENCE, do_fence }, { FABRIC_FENCE_LANES, session_fence_lanes },
 	};
 
 	if (!requests)

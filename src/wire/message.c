@@ -15,9 +15,12 @@ enum {
 	READY_BYTES = 8 + 4,
 	STREAM_END_BYTES = 2 + 8 + 8 + 4,
 	FAILURE_BYTES = 4 + 4 + 32 + 512,
+	LANE_BYTES = 2,
+	FENCED_BYTES_MAX = 2 + 2 + 1 + 8 + 4 + MESSAGE_HERE_BYTES_MAX,
 };
 
 _Static_assert((int)DEVICE_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "a device's manifest fits");
+_Static_assert((int)FENCED_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "what came of a device fits");
 _Static_assert((int)TELEMETRY_MEASURED_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "all devices' rates fit");
 
 static const struct {
@@ -41,6 +44,9 @@ static const struct {
 	[MESSAGE_SPANS] = { "SPANS", TELEMETRY_SPANS_BYTES },
 	[MESSAGE_QUERY] = { "QUERY", 0 },
 	[MESSAGE_ANSWER] = { "ANSWER", MESSAGE_ANSWER_BYTES },
+	[MESSAGE_FENCE] = { "FENCE", LANE_BYTES },
+	[MESSAGE_FENCED] = { "FENCED", FENCED_BYTES_MAX },
+	[MESSAGE_LANE_LOST] = { "LANE_LOST", LANE_BYTES },
 };
 
 const char *message_name(unsigned type)

@@ -137,6 +137,15 @@ void fake_async_event(enum ibv_event_type type)
 	async_events[async_count++] = (struct ibv_async_event){ .event_type = type, .element.port_num = 1 };
 }
 
+void fake_lane_event(unsigned lane, enum ibv_event_type type)
+{
+	struct ibv_async_event *event = &async_events[async_count++];
+
+	*event = (struct ibv_async_event){ .event_type = type, .element.qp = fake_qp(lane) };
+	if (type == IBV_EVENT_CQ_ERR)
+		event->element.cq = fake_qp(lane)->send_cq;
+}
+
 /* Memory */
 
 struct ibv_pd *ibv_alloc_pd(struct ibv_context *context)

@@ -216,6 +216,8 @@ int rdma_listen(struct rdma_cm_id *id, int backlog)
 		queue[queued - 1].param.conn.private_data = hello;
 		queue[queued - 1].param.conn.private_data_len = HELLO_BYTES;
 	}
+	if (fake.removed_while_listening)
+		raise_event(id, RDMA_CM_EVENT_DEVICE_REMOVAL, 0);
 	return 0;
 }
 
