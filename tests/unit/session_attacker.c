@@ -39,6 +39,7 @@ struct body {
 };
 static void (*on_packet)(struct body *body, const struct body *earlier);
 static void (*on_token)(struct token *token);
+static atomic_bool cuts; /* instead, and once: the lane that the target is on, in the middle of it */
 
 struct way {
 	int from, to;
@@ -78,6 +79,14 @@ static void forward_all(const struct way *way)
 	while ((got = recv(way->from, bytes, sizeof(bytes), 0)) > 0)
 		if (!pass(way->to, bytes, (size_t)got))
 			return;
+}
+
+static bool is_target(const uint8_t *bytes)
+{
+	struct packet_header header;
+	const char *why;
+
+	return packet_decode(&header, bytes, &why) == 0 && header.index == TARGET;
 }
 
 /* The frame's body, changed if it is the one. The CRC is made to fit, as of a clear packet or of a sealed one. */
@@ -120,6 +129,12 @@ static void forward_lane(const struct way *way)
 
 		if (bytes > BODY_BYTES_MAX || (bytes && !take(way->from, body, bytes)))
 			break;
+		if (immediate_kind(immediate) == IMMEDIATE_DATA && is_target(body) && atomic_exchange(&cuts, false)) {
+			pass(way->to, frame, (FRAME_BYTES + bytes) / 2);
+			shutdown(way->from, SHUT_RDWR);
+			shutdown(way->to, SHUT_RDWR); /* what is forwarded from now on goes nowhere */
+			break;
+		}
 		if (on_packet && immediate_kind(immediate) == IMMEDIATE_DATA)
 			attack_packet(body, &earlier);
 		if (on_token && immediate_kind(immediate) == IMMEDIATE_TOKEN)
@@ -250,6 +265,18 @@ Test(session_attacker, who_only_listens_does_no_harm)
 {
 	migrate(VFIOMIG_PAYLOAD_AEAD, NULL, NULL);
 	sealed_assert_whole();
+}
+
+/* What was on that lane goes out again over the others, sealed as it is. */
+Test(session_attacker, cuts_a_lane_and_the_state_arrives)
+{
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+
+	cuts = true;
+	migrate(VFIOMIG_PAYLOAD_AEAD, NULL, NULL);
+	sealed_assert_whole();
+	cr_assert_eq(vfiomig_session_stats(sealed.destination, &stats), 0);
+	cr_assert_lt(stats.lane[TARGET % SEALED_LANES].packets, stats.lane[0].packets);
 }
 
 Test(session_attacker, does_not_change_a_sealed_payload)
