@@ -254,11 +254,11 @@ static void tell_progress(struct vfiomig_session *session)
 
 /*
  * The last message must get through: say all, then wait until the peer has closed too, because closing with something
- * unread would reset the connection and take that message along.
+ * unread would reset the connection and take that message along. Who had been silent for as long before is not waited for.
  */
 static bool farewell_over(struct vfiomig_session *session)
 {
-	uint64_t patience_ns = session->options.peer_timeout_ms * NS_PER_MS;
+	uint64_t now = clock_now_ns(), patience_ns = session->options.peer_timeout_ms * NS_PER_MS;
 
 	if (!session->conn)
 		return true;
@@ -268,7 +268,8 @@ static bool farewell_over(struct vfiomig_session *session)
 		session->said_all = true;
 		shutdown(control_fd(session->conn), SHUT_WR);
 	}
-	return clock_now_ns() - session->finished_ns > patience_ns;
+	return now - session->finished_ns > patience_ns ||
+	       (session->said_all && session->conn_up && now - session->core.heard_ns > patience_ns);
 }
 
 static void close_all(struct vfiomig_session *session)

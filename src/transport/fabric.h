@@ -171,7 +171,7 @@ struct fabric_ops {
 	/* Destination: no remote writes from here on (deregister); the lanes stay for nothing but to be closed. */
 	void (*release)(struct fabric *fabric);
 
-	/* Why @lane died. Valid after DEAD. */
+	/* Why @lane died. Valid after DEAD. Its errnum is ENODEV where it died because our device has, with all others on it. */
 	const struct vfiomig_error *(*error)(struct fabric *fabric, unsigned lane);
 
 	/* The one way down, also for a fabric that never came up; NULL is fine. */

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,11 +16,25 @@
 
 enum { BATCH = 16 };
 
+/* What may have caused a flush, into @text. The port's event often comes a moment after the flush: the port itself knows before. */
+static void find_trouble(const struct verbs_lane *lane, char *text, size_t bytes)
+{
+	struct ibv_context *context = lane->shared->device.context;
+	struct ibv_port_attr port;
+
+	snprintf(text, bytes, "%s", lane->shared->trouble);
+	if (!*text && lane->id && !ibv_query_port(context, lane->id->port_num, &port) && port.state != IBV_PORT_ACTIVE)
+		snprintf(text, bytes, "port %u of %s went down", lane->id->port_num, context->device->name);
+}
+
 static void fail_by_status(struct verbs_lane *lane, const struct ibv_wc *done)
 {
 	struct verbs_meaning meaning = verbs_status_meaning(done->status, done->wr_id >> 32 == VERBS_WORK_RECEIVE);
-	const char *trouble = lane->shared->trouble;
+	char trouble[sizeof(lane->shared->trouble)];
 
+	if (lane->state != VERBS_LANE_UP)
+		return;
+	find_trouble(lane, trouble, sizeof(trouble));
 	verbs_lane_fail(lane, VFIOMIG_FABRIC, meaning.errnum, meaning.name, "%s%s%s [%s, vendor error 0x%x]",
 			meaning.text, *trouble ? "; before that, " : "", trouble, ibv_wc_status_str(done->status),
 			done->vendor_err);

@@ -60,7 +60,7 @@ static const struct {
 	  { EIO, "cq-fatal", "our device reports that its completion queue broke or overran: see the kernel's log" } },
 	{ IBV_EVENT_DEVICE_FATAL,
 	  VERBS_EVENT_DEVICE,
-	  { EIO, "rdma-device-failed", "the RDMA device has failed: see the kernel's log" } },
+	  { ENODEV, "rdma-device-failed", "the RDMA device has failed: see the kernel's log" } },
 	{ IBV_EVENT_PORT_ERR, VERBS_EVENT_TROUBLE, { ENETDOWN, "", "went down" } },
 	{ IBV_EVENT_LID_CHANGE, VERBS_EVENT_TROUBLE, { ENETRESET, "", "got another LID" } },
 	{ IBV_EVENT_PKEY_CHANGE, VERBS_EVENT_TROUBLE, { ENETRESET, "", "got another partition key" } },

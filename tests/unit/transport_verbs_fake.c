@@ -109,7 +109,7 @@ int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv
 
 	(void)context;
 	cr_assert(port == 1);
-	out->state = IBV_PORT_ACTIVE;
+	out->state = fake.port_down ? IBV_PORT_DOWN : IBV_PORT_ACTIVE;
 	out->active_mtu = IBV_MTU_4096;
 	out->link_layer = IBV_LINK_LAYER_ETHERNET;
 	return fake_fails() ? errno : 0;

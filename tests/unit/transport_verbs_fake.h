@@ -38,6 +38,7 @@ struct fake_verbs {
 	bool removed_while_listening; /* the listener hears of it after those requests */
 	int memlock_errno;	      /* of ibv_reg_mr; 0: it works */
 	bool dereg_fails;	      /* as long as a queue pair lives */
+	bool port_down;		      /* and no event has told yet */
 	bool flush_lost;	      /* a queue pair in ERR flushes nothing: hung hardware */
 
 	/* The books. */

@@ -96,8 +96,8 @@ Test(verbs_watch, lets_go_at_once_of_a_device_that_has_failed)
 	fake_async_event(IBV_EVENT_DEVICE_FATAL);
 	fake_async_event(IBV_EVENT_PORT_ERR);
 	cr_assert_eq(look(&rig, events, 4), 2);
-	assert_error(&rig, 0, EIO, "rdma-device-failed");
-	assert_error(&rig, 1, EIO, "rdma-device-failed");
+	assert_error(&rig, 0, ENODEV, "rdma-device-failed");
+	assert_error(&rig, 1, ENODEV, "rdma-device-failed");
 	cr_assert_eq(fake_living(), 1, "all but the event channel");
 	ops->fence(rig.fabric, 0);
 	ops->fence(rig.fabric, 1);
@@ -220,6 +220,19 @@ Test(verbs_watch, has_no_deadline_for_a_lane_that_waits_for_credit)
 	cr_assert_eq(look(&rig, events, 4), 1);
 	cr_assert_eq(ops->deadline_ns(rig.fabric), UINT64_MAX);
 	cr_assert_eq(ops->poll(rig.fabric, clock_now_ns() + 3600 * NS_PER_S, events, 4), 0);
+	vrig_close(&rig);
+}
+
+Test(verbs_watch, asks_the_port_when_a_flush_comes_before_its_event)
+{
+	struct fabric_event events[4];
+	struct vrig rig;
+
+	vrig_destination(&rig, 1);
+	fake.port_down = true;
+	fake_breaks(0, IBV_WC_WR_FLUSH_ERR);
+	cr_assert_eq(look(&rig, events, 4), 1);
+	cr_assert(strstr(ops->error(rig.fabric, 0)->text, "port 1 of fake0 went down"));
 	vrig_close(&rig);
 }
 

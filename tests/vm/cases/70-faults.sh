@@ -188,7 +188,7 @@ case_tcp_packets_are_reordered()
 }
 
 # Nothing is refused and nothing reset: only time tells. With TCP that takes the control connection along, with RDMA it is
-# the lanes alone. Saying goodbye to a peer that says nothing takes one more time-out.
+# the lanes alone.
 goes_silent()
 {
 	slow_pair 85
