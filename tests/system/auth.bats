@@ -56,7 +56,7 @@ knock()
 {
 	local fd
 	exec {fd}<>"/dev/tcp/127.0.0.1/$port"
-	printf "$@" >&"$fd"
+	printf "$@" >&"$fd" || true # it may hang up before it has heard all
 	timeout -k 2 $patience_s cat <&"$fd" >/dev/null || true
 	exec {fd}>&-
 }
