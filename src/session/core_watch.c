@@ -114,5 +114,6 @@ void core_watch(struct core *core, uint64_t now, struct core_actions *actions)
 	check_silence(core, now, actions);
 	if (core->phase < PHASE_DONE)
 		check_limits(core, now, actions);
+	core_lanes_watch(core, now, actions);
 	core_check_downtime(core, now, actions);
 }

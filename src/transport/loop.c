@@ -218,6 +218,11 @@ static uint64_t loop_deadline_ns(struct fabric *fabric)
 	return UINT64_MAX;
 }
 
+static void loop_lose(struct fabric *fabric, unsigned lane)
+{
+	loop_cut(fabric, lane);
+}
+
 static void loop_fence(struct fabric *fabric, unsigned index)
 {
 	struct loop_fabric *end = loop_of(fabric);
@@ -251,6 +256,7 @@ const struct fabric_ops loop_fabric_ops = {
 	.poll = loop_poll,
 	.pollfds = loop_pollfds,
 	.deadline_ns = loop_deadline_ns,
+	.lose = loop_lose,
 	.fence = loop_fence,
 	.release = loop_release,
 	.error = loop_error,

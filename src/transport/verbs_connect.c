@@ -236,6 +236,7 @@ static int on_request(struct verbs_fabric *fabric, const struct verbs_cm_event *
 	int rc;
 
 	if (!lane) {
+		atomic_fetch_add(&fabric->fabric.refused, 1);
 		rdma_reject(event->id, NULL, 0);
 		rdma_destroy_id(event->id);
 		return 1;

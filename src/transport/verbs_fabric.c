@@ -182,6 +182,11 @@ static uint64_t verbs_deadline_ns(struct fabric *base)
 	return earliest_ns;
 }
 
+static void verbs_lose(struct fabric *base, unsigned lane)
+{
+	verbs_lane_lose(&verbs_fabric_of(base)->lanes[lane]);
+}
+
 static void verbs_fence(struct fabric *base, unsigned lane)
 {
 	verbs_lane_fence(&verbs_fabric_of(base)->lanes[lane]);
@@ -219,6 +224,7 @@ const struct fabric_ops verbs_fabric_ops = {
 	.poll = verbs_poll,
 	.pollfds = verbs_pollfds,
 	.deadline_ns = verbs_deadline_ns,
+	.lose = verbs_lose,
 	.fence = verbs_fence,
 	.release = verbs_release,
 	.error = verbs_error,

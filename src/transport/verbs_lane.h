@@ -27,7 +27,7 @@ struct verbs_shared {
 enum verbs_lane_state {
 	VERBS_LANE_NEW = 0,
 	VERBS_LANE_UP,
-	VERBS_LANE_DYING,  /* has its error; what completed before is still to be told */
+	VERBS_LANE_DYING,  /* has its error; what completed before is still to be told, and the rest to be flushed */
 	VERBS_LANE_CLOSED, /* DEAD was told, or it is fenced: no event any more */
 };
 
@@ -55,6 +55,7 @@ struct verbs_lane {
 	struct verbs_message messages[VERBS_MESSAGES];
 	unsigned outstanding;	   /* flights and messages that are busy */
 	unsigned receives;	   /* posted */
+	uint64_t drain_ns;	   /* dying: when it is not waited for its flush any more; 0: not yet set */
 	uint64_t progress_ns;	   /* when the last send completed, or was begun on an idle lane */
 	struct ibv_send_wr *chain; /* plan.chain_max of each: post's scratch */
 	struct ibv_sge *pieces;
@@ -107,6 +108,9 @@ int verbs_lane_arm(struct verbs_lane *lane);
 
 /* When work outstanding now counts as lost; UINT64_MAX: there is none. */
 uint64_t verbs_lane_deadline_ns(struct verbs_lane *lane);
+
+/* As of fabric_ops. */
+void verbs_lane_lose(struct verbs_lane *lane);
 
 /* As of fabric_ops. A queue pair that does not drain in time is destroyed, which ends its access to memory as well. */
 void verbs_lane_fence(struct verbs_lane *lane);

@@ -126,25 +126,52 @@ static void check_activity(struct verbs_lane *lane, uint64_t now_ns)
 			*shared->trouble ? "; before that, " : "", shared->trouble);
 }
 
-static unsigned poll_locked(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max)
+static bool is_drained(const struct verbs_lane *lane)
+{
+	return !lane->cq || !lane->id || !lane->id->qp || (!lane->receives && !lane->outstanding);
+}
+
+/* Nothing of a dying lane touches memory any more. One that does not flush in time is destroyed, which ends that as well. */
+static bool flushed(struct verbs_lane *lane, uint64_t now_ns)
+{
+	if (is_drained(lane))
+		return true;
+	if (!lane->drain_ns)
+		lane->drain_ns = now_ns + lane->shared->timeout_ns / 2;
+	if (now_ns < lane->drain_ns)
+		return false;
+	rdma_destroy_qp(lane->id);
+	return true;
+}
+
+/* Take completions until there are none, or @max events are told. False: there may be more. */
+static bool take_all(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max,
+		     unsigned *told)
 {
 	struct ibv_wc done[BATCH];
-	unsigned told = 0;
 	int got = 1;
 
-	while (told < max && got > 0) {
-		unsigned room = max - told;
+	while (*told < max && got > 0) {
+		unsigned room = max - *told;
 
 		got = take(lane, done, room < BATCH ? (int)room : BATCH);
 		for (int i = 0; i < got; i++)
-			told += completed(lane, &done[i], now_ns, &events[told]);
+			*told += completed(lane, &done[i], now_ns, &events[*told]);
 	}
-	if (got > 0)
-		return told;
 	if (got < 0)
 		verbs_lane_fail(lane, VFIOMIG_FABRIC, EIO, "lane-completion-queue", "its completion queue broke");
+	return got <= 0;
+}
+
+static unsigned poll_locked(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max)
+{
+	unsigned told = 0;
+
+	if (!take_all(lane, now_ns, events, max, &told))
+		return told;
 	check_activity(lane, now_ns);
-	if (lane->state == VERBS_LANE_DYING) {
+	/* Again: if it was failed just now, its flush may be here already. */
+	if (lane->state == VERBS_LANE_DYING && take_all(lane, now_ns, events, max, &told) && flushed(lane, now_ns)) {
 		lane->state = VERBS_LANE_CLOSED;
 		events[told++] = (struct fabric_event){ .kind = FABRIC_DEAD, .lane = lane->number };
 	}
@@ -173,7 +200,7 @@ static int arm_locked(struct verbs_lane *lane)
 
 	if (!is_live(lane))
 		return 0;
-	if (lane->state == VERBS_LANE_DYING || lane->held)
+	if (lane->held || (lane->state == VERBS_LANE_DYING && is_drained(lane)))
 		return 1;
 	if (!lane->armed && !ibv_req_notify_cq(lane->cq, 0))
 		lane->armed = true;
@@ -200,6 +227,8 @@ uint64_t verbs_lane_deadline_ns(struct verbs_lane *lane)
 	pthread_mutex_lock(&lane->lock);
 	if (lane->state == VERBS_LANE_UP && lane->outstanding)
 		deadline_ns = lane->progress_ns + lane->shared->timeout_ns;
+	else if (lane->state == VERBS_LANE_DYING)
+		deadline_ns = lane->drain_ns;
 	pthread_mutex_unlock(&lane->lock);
 	return deadline_ns;
 }
@@ -242,6 +271,13 @@ static bool drain(struct verbs_lane *lane, uint64_t deadline_ns)
 			poll(&fd, 1, 1);
 	}
 	return true;
+}
+
+void verbs_lane_lose(struct verbs_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	verbs_lane_fail(lane, VFIOMIG_FABRIC, ECONNABORTED, "lane-lost", "given up");
+	pthread_mutex_unlock(&lane->lock);
 }
 
 void verbs_lane_fence(struct verbs_lane *lane)

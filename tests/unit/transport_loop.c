@@ -325,3 +325,21 @@ Test(loop, ends_that_do_not_fit_are_refused)
 	cr_assert_null(source);
 	close_pair(&rig);
 }
+
+Test(loop, a_lane_that_is_given_up_dies_on_both_sides_and_the_others_live)
+{
+	struct fabric_event event;
+	struct loop_rig rig;
+
+	open_pair(&rig, NULL);
+	post(&rig, 0, 0, 10);
+	rig.destination->ops->lose(rig.destination, 0);
+	cr_assert_eq(poll_one(rig.destination, &event), 1);
+	cr_assert_eq(event.kind, FABRIC_DEAD, "what was not polled had not arrived");
+	cr_assert_eq(poll_one(rig.source, &event), 1);
+	cr_assert_eq(event.kind, FABRIC_DEAD);
+	post(&rig, 1, 1, 10);
+	cr_assert_eq(poll_one(rig.destination, &event), 1);
+	cr_assert_eq(event.kind, FABRIC_ARRIVED);
+	close_pair(&rig);
+}
