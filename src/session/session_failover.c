@@ -54,23 +54,23 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 {
 	const struct vfiomig_error *why = session->fabric->ops->error(session->fabric, lane);
 	struct vfiomig_error err = why ? *why : (struct vfiomig_error){ 0 };
-	bool drained;
+	bool drained, awaited;
 
 	session->lanes_dead |= bit_of(lane);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_lane_dead(&session->flow, lane);
 	drained = flow_drained(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);
-	if (session->lanes_awaited & bit_of(lane)) {
-		tell_fenced(session, lane);
-		return;
-	}
-	if (drained && (!session->plan.gated || atomic_load(&session->token_here)))
+	awaited = session->lanes_awaited & bit_of(lane);
+	if (!awaited && drained && (!session->plan.gated || atomic_load(&session->token_here)))
 		return; /* a source cannot know that its token has come: PREPARED will tell */
 	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
 	error_prefix(&err, "%s: ", session_side(session));
 	session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
-	session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST, .lane = lane }, &err);
+	if (awaited)
+		tell_fenced(session, lane);
+	else
+		session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST, .lane = lane }, &err);
 }
 
 static size_t encode_fenced(struct vfiomig_session *session, unsigned lane, unsigned d)
