@@ -32,7 +32,8 @@ lost() { both ".lanes_lost == $1"; }
 	whole
 	lost 1
 	said send 'source: lane 3'
-	said send 'lane 3 is fenced on both sides'
+	said send 'lane 3.*; it is fenced on both sides'
+	said recv 'lane 3.*; the other lanes carry on'
 }
 
 @test "one of eight lanes, lost at the destination" {
@@ -40,8 +41,8 @@ lost() { both ".lanes_lost == $1"; }
 	whole
 	lost 1
 	said recv 'destination: lane 3'
-	said recv 'lane 3 is fenced at the destination'
-	said send 'lane 3 is fenced on both sides'
+	said send 'lane 3.*; it is fenced on both sides'
+	said recv 'lane 3.*; the other lanes carry on'
 }
 
 @test "two lanes, one lost at either side" {
