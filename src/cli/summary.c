@@ -95,10 +95,13 @@ static void facts(const struct migration *migration, FILE *out)
 		fact(out, "integrity", "%s", stats->integrity);
 	if (stats->loader && stats->loader[0])
 		fact(out, "loader", "%s", stats->loader);
-	fact(out, "slots", "%u of %s per device, %s in all", stats->slots, slot.text, arena.text);
+	fact(out, "slots", "%u of %s per device, %s in all%s%s", stats->slots, slot.text, arena.text,
+	     stats->private_bytes ? ", to open packets in: " : "",
+	     stats->private_bytes ? units_bytes(stats->private_bytes).text : "");
 	if (!transfer_is_plain(migration->transfer))
 		fact(out, "peer", "authenticated by %s", transfer_authentication(migration->transfer));
-	fact(out, "payload", "clear%s", migration->insecure ? ", and nothing proves who the peer is" : "");
+	fact(out, "payload", "%s%s", stats->payload[0] ? stats->payload : "clear",
+	     migration->insecure ? ", and nothing proves who the peer is" : "");
 }
 
 static void device_row(struct table *table, const struct migration *migration, unsigned i)

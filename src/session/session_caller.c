@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 #include <vfiomig/vfiomig.h>
 
@@ -180,6 +180,9 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		stats->slot_bytes = plan->slot_bytes;
 		stats->transport = transport_name(session);
 		stats->integrity = plan->integrity == VFIOMIG_INTEGRITY_NONE ? "none" : "crc32c";
+		stats->payload = "clear";
+		if (session_is_sealed(session))
+			stats->payload = stats->integrity = "aead";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
@@ -192,11 +195,16 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 
 	if (stats->size != sizeof(*stats))
 		return -EINVAL;
-	*stats = (struct vfiomig_stats){
-		.size = sizeof(*stats), .devices = session->devices, .transport = "", .loader = "", .integrity = ""
-	};
+	*stats = (struct vfiomig_stats){ .size = sizeof(*stats),
+					 .devices = session->devices,
+					 .transport = "",
+					 .loader = "",
+					 .integrity = "",
+					 .payload = "" };
+	stats->refused = atomic_load(&session->refused);
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
+		stats->private_bytes = session->private.bytes;
 		stats_of_flow(session, stats);
 	}
 	stats_of_devices(session, stats);

@@ -66,6 +66,10 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 		return; /* a source cannot know that its token has come: PREPARED will tell */
 	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
 	error_prefix(&err, "%s: ", session_side(session));
+	if (why && why->code == VFIOMIG_PROTOCOL) { /* not lost: its peer broke a rule on it */
+		session_fail_lanes(session, &err);
+		return;
+	}
 	session_log_line(session, VFIOMIG_LOG_INFO, "%s", err.text);
 	if (awaited)
 		tell_fenced(session, lane);

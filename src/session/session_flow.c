@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 /* What a lane hands back with SENT: which slot of which device, or the token, or the trial. */
 #define COOKIE_TOKEN UINT64_MAX
@@ -139,14 +139,13 @@ void session_post_token(struct vfiomig_session *session)
 	int lane;
 
 	*token = (struct token){ .devices = session->plan.devices };
-	memcpy(token->session, session->id, sizeof(token->session));
 	for (unsigned d = 0; d < token->devices; d++) {
 		const struct stream_counts *counts = &session->core.device[d].counts;
 
 		token->count[d] = (struct token_count){ .packets = counts->packets - 1,
 							.bytes = counts->bytes - counts->config_bytes };
 	}
-	token_encode(arena_token(&session->arena), token);
+	(void)session_encode_token(session);
 	pthread_mutex_lock(&session->flow_lock);
 	lane = flow_token(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);

@@ -29,6 +29,7 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane);
 void session_rehearse(struct vfiomig_session *session, unsigned lane);
 
 /* session_arrival.c: whoever polls the lanes, with poll_lock held. */
+void session_fail_lanes(struct vfiomig_session *session, const struct vfiomig_error *err);
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);
 /* Where an announced body may go: struct fabric_sink. */
 int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *place);

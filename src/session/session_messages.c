@@ -120,6 +120,15 @@ static void step_message(struct vfiomig_session *session, enum message_type type
 	session_step(session, &(struct core_event){ .kind = CORE_MESSAGE, .message = type });
 }
 
+/* Authentication is easily taken for encryption. */
+static void warn_of_clear_payload(struct vfiomig_session *session)
+{
+	if (session->credentials && session->plan.payload == VFIOMIG_PAYLOAD_CLEAR)
+		session_log_line(session, VFIOMIG_LOG_WARNING,
+				 "TLS protects the control connection only: the devices' state travels readable on the "
+				 "lanes (payload aead seals it)");
+}
+
 static bool offer_due(const struct vfiomig_session *session)
 {
 	return session->role == VFIOMIG_DESTINATION && session->core.phase == PHASE_AGREE && !session->offer_judged;
@@ -186,6 +195,7 @@ void session_judge_offer(struct vfiomig_session *session)
 		core->device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
+	warn_of_clear_payload(session);
 	step_message(session, MESSAGE_OFFER);
 }
 
@@ -210,6 +220,7 @@ static void receive_agreed(struct vfiomig_session *session, const uint8_t *body,
 		for (unsigned d = 0; d < plan.devices; d++)
 			session->core.device[d].gated = plan.gated >> d & 1;
 		pthread_mutex_unlock(&session->snapshot_lock);
+		warn_of_clear_payload(session);
 		if (plan.slots < session->side.slots || plan.slot_bytes < session->side.slot_bytes)
 			session_log_line(session, VFIOMIG_LOG_INFO,
 					 "%u slots of %llu bytes per device agreed, %u of %llu were asked for",

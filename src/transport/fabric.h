@@ -11,6 +11,7 @@
 #define TRANSPORT_FABRIC_H
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -170,7 +171,7 @@ struct fabric_ops {
 	/* Destination: no remote writes from here on (deregister); the lanes stay for nothing but to be closed. */
 	void (*release)(struct fabric *fabric);
 
-	/* Why @lane died. Valid after DEAD. */
+	/* Why @lane died. Valid after DEAD. Its errnum is ENODEV where it died because our device has, with all others on it. */
 	const struct vfiomig_error *(*error)(struct fabric *fabric, unsigned lane);
 
 	/* The one way down, also for a fabric that never came up; NULL is fine. */
@@ -180,6 +181,7 @@ struct fabric_ops {
 /* The first member of every fabric's own struct. */
 struct fabric {
 	const struct fabric_ops *ops;
+	atomic_uint refused; /* destination: who came as a lane and did not show that it is one of this session */
 };
 
 /* pollfds never wants more than this: one per lane, and a few of the fabric itself. */

@@ -164,8 +164,8 @@ static int verbs_pollfds(struct fabric *base, struct pollfd *fds, unsigned max)
 	fds[count++] = (struct pollfd){ .fd = fabric->events->fd, .events = POLLIN };
 	if (device->channel)
 		fds[count++] = (struct pollfd){ .fd = device->channel->fd, .events = POLLIN };
-	if (device->watch)
-		fds[count++] = (struct pollfd){ .fd = device->watch->async_fd, .events = POLLIN };
+	if (device->context)
+		fds[count++] = (struct pollfd){ .fd = device->context->async_fd, .events = POLLIN };
 	return count;
 }
 

@@ -58,6 +58,7 @@ struct message_offer {
 	uint8_t transports; /* bit (1 << enum vfiomig_transport) for each that the source can use */
 	uint8_t arch;	    /* enum message_arch */
 	bool gate_default;  /* what the source's auto means on its architecture */
+	uint8_t payload;    /* enum vfiomig_payload, as asked for */
 };
 
 struct message_device {
@@ -74,6 +75,7 @@ struct message_agreed {
 	uint8_t transport; /* enum vfiomig_transport, never AUTO */
 	uint64_t gated;	   /* bit per device */
 	char reason[160];  /* why this transport */
+	bool sealed;	   /* the packets */
 };
 
 struct message_ready {

@@ -164,7 +164,7 @@ Test(session_peer_failover, that_takes_another_lane_before_its_own_is_fenced_bre
 {
 	start();
 	send_packet(0, 1, FRAME_BYTES);
-	ends_with(VFIOMIG_PROTOCOL, "lane-refused");
+	ends_with(VFIOMIG_PROTOCOL, "packet-lane");
 }
 
 Test(session_peer_failover, that_sends_again_what_was_seen_breaks_the_protocol)
@@ -176,7 +176,7 @@ Test(session_peer_failover, that_sends_again_what_was_seen_breaks_the_protocol)
 	ask_to_fence(1);
 	cr_assert(message_here(await_fenced(1), 1));
 	send_packet(0, 1, FRAME_BYTES);
-	ends_with(VFIOMIG_PROTOCOL, "lane-refused");
+	ends_with(VFIOMIG_PROTOCOL, "packet-twice");
 }
 
 Test(session_peer_failover, that_asks_twice_or_for_a_lane_that_is_none_is_out_of_phase)
