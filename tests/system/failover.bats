@@ -124,3 +124,14 @@ none_left()
 		said refused 'lose-lane'
 	done
 }
+
+@test "sealed packets" {
+	(umask 077 && echo "both:00112233445566778899aabbccddeeff" >key.psk)
+	migrate $device -- "${small[@]}" --psk-file key.psk --lose-lane 2@1M -- \
+		--qps 8 --psk-file key.psk --payload aead --lose-lane 3@512K --lose-lane 5@1M
+	codes 0 0
+	rm key.psk
+	whole
+	lost 3
+	both '.payload == "aead"'
+}
