@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* A seed's case: the shape of the migration, and what is to go wrong when. */
+#include "simulate.h"
+
+const char *const fault_names[FAULT_KINDS] = {
+	[FAULT_REORDER] = "lanes reorder",
+	[FAULT_LANE_BEFORE] = "lane dies before a message",
+	[FAULT_LANE_AFTER] = "lane dies after a message",
+	[FAULT_LANES_ALL] = "all lanes die",
+	[FAULT_DAMAGE] = "message damaged",
+	[FAULT_CUT] = "control cut",
+	[FAULT_HOLE] = "control swallowed",
+	[FAULT_KILL] = "process killed",
+	[FAULT_KILL_HELD] = "process killed, devices held",
+	[FAULT_SLEEP] = "process stopped a while",
+	[FAULT_SHORT_IO] = "short I/O",
+	[FAULT_DEVICE_ERROR] = "device error",
+	[FAULT_DEVICE_STUCK] = "device stuck",
+	[FAULT_SLOW_CONSUMER] = "slow consumer",
+	[FAULT_CANCEL] = "cancel",
+	[FAULT_TOKEN_LIES] = "token lies",
+	[FAULT_UNWRITTEN] = "journal full",
+	[FAULT_CALLS_LOST] = "question lost",
+	[FAULT_RESOLVE] = "person decides early",
+};
+
+static const enum core_phase phases[SIDES][10] = {
+	{ PHASE_NONE, PHASE_AGREE, PHASE_LANES, PHASE_PRECOPY, PHASE_STREAM, PHASE_STREAM, PHASE_DRAIN, PHASE_RECORD,
+	  PHASE_COMMIT, PHASE_COMMIT },
+	{ PHASE_NONE, PHASE_AGREE, PHASE_PREPARE, PHASE_STREAM, PHASE_STREAM, PHASE_DRAIN, PHASE_HOLD, PHASE_RECORD,
+	  PHASE_COMMIT, PHASE_RUN },
+};
+
+static const enum device_request requests[SIDES][8] = {
+	{ REQUEST_PRECOPY, REQUEST_QUIESCE, REQUEST_STOP_COPY, REQUEST_READ, REQUEST_STOP, REQUEST_RESUME,
+	  REQUEST_RESUME, REQUEST_READ },
+	{ REQUEST_CHECK, REQUEST_RESUMING, REQUEST_LOAD, REQUEST_CONFIG, REQUEST_FINISH, REQUEST_RUN_P2P, REQUEST_RUN,
+	  REQUEST_RESET },
+};
+
+static void draw_devices(struct world *world, struct shape *shape)
+{
+	bool precopy = one_in(world, 2);
+
+	for (unsigned d = 0; d < shape->devices; d++) {
+		shape->data_bytes[d] = one_in(world, 8) ? 0 : draw(world, 0, 24 * (uint64_t)shape->slot_bytes);
+		if (precopy && !one_in(world, 4))
+			shape->initial_bytes[d] = draw(world, 1, 12 * (uint64_t)shape->slot_bytes);
+		shape->data_bytes[d] += shape->initial_bytes[d];
+		shape->config_bytes[d] =
+			one_in(world, 4) ? 0
+					 : (uint32_t)draw(world, 1, shape->slot_bytes < 64 ? shape->slot_bytes : 64);
+		if (one_in(world, 6))
+			shape->device_gate[d] = VFIOMIG_GATE_ON;
+	}
+}
+
+static void draw_agreement(struct world *world, struct shape *shape)
+{
+	shape->devices = (unsigned)draw(world, 1, DEVICES_MAX);
+	shape->lanes = one_in(world, 5) ? 1 : (unsigned)draw(world, 2, LANES_MAX);
+	for (unsigned s = 0; s < SIDES; s++) {
+		shape->slots[s] = (unsigned)draw(world, 2, SLOTS_MAX);
+		shape->serial[s] = one_in(world, 5);
+		shape->vmm[s] = one_in(world, 4);
+	}
+	shape->slot_bytes = (uint32_t)draw(world, 64, 400);
+	shape->gate[SOURCE] = one_in(world, 2) ? VFIOMIG_GATE_ON : VFIOMIG_GATE_AUTO;
+	shape->gate[DESTINATION] = one_in(world, 3) ? shape->gate[SOURCE] : VFIOMIG_GATE_AUTO;
+	shape->p2p = shape->devices > 1 || one_in(world, 2);
+	shape->tcp = one_in(world, 2);
+	shape->integrity = one_in(world, 4) ? VFIOMIG_INTEGRITY_NONE : VFIOMIG_INTEGRITY_CRC32C;
+	shape->peer_timeout_ns = draw(world, 400, 1500) * NS_PER_MS;
+	shape->hold_ns = draw(world, 300, 3000) * NS_PER_MS;
+	shape->device_timeout_ns = draw(world, 300, 1500) * NS_PER_MS;
+	if (one_in(world, 12))
+		shape->downtime_limit_ns = draw(world, 1, 400) * NS_PER_MS;
+	shape->recv_again = !one_in(world, 4);
+}
+
+static void draw_fault(struct world *world, struct shape *shape, struct fault *fault)
+{
+	*fault = (struct fault){ .kind = (enum fault_kind)draw(world, 0, FAULT_KINDS - 1),
+				 .side = (unsigned)draw(world, 0, 1),
+				 .device = (unsigned)draw(world, 0, DEVICES_MAX - 1),
+				 .lane = (unsigned)draw(world, 0, LANES_MAX - 1),
+				 .number = (unsigned)(one_in(world, 2) ? 0 : draw(world, 0, 6)) };
+	fault->phase = phases[fault->side][draw(world, 0, 9)];
+	fault->steps = (unsigned)(one_in(world, 2) ? draw(world, 0, 12) : draw(world, 0, 400));
+	fault->request = requests[fault->side][draw(world, 0, 7)];
+	fault->ns = one_in(world, 2) ? draw(world, 1, 300) * NS_PER_MS : draw(world, 300, 9000) * NS_PER_MS;
+	if ((fault->kind == FAULT_KILL || fault->kind == FAULT_KILL_HELD) && one_in(world, 2))
+		fault->actions = (unsigned)draw(world, 1, 4);
+	switch (fault->kind) {
+	case FAULT_DEVICE_ERROR:
+	case FAULT_DEVICE_STUCK:
+	case FAULT_UNWRITTEN:
+		fault->phase = PHASE_NONE;
+		fault->steps = 0;
+		break;
+	case FAULT_REORDER:
+		shape->reorder = true;
+		break;
+	case FAULT_SHORT_IO:
+		shape->short_io = true;
+		break;
+	case FAULT_SLOW_CONSUMER:
+		shape->write_ns_per_kib = draw(world, 1, 60) * NS_PER_MS;
+		break;
+	default:
+		break;
+	}
+	/* These are of the run, and from the start. */
+	if (fault->kind == FAULT_REORDER || fault->kind == FAULT_SHORT_IO || fault->kind == FAULT_TOKEN_LIES ||
+	    fault->kind == FAULT_CALLS_LOST || fault->kind == FAULT_RESOLVE || fault->kind == FAULT_SLOW_CONSUMER) {
+		fault->side = fault->kind == FAULT_SLOW_CONSUMER ? DESTINATION : SOURCE;
+		fault->phase =
+			fault->kind == FAULT_CALLS_LOST || fault->kind == FAULT_RESOLVE ? PHASE_COMMIT : PHASE_NONE;
+		fault->steps = fault->kind == FAULT_RESOLVE ? fault->steps : 0;
+	}
+}
+
+void shape_draw(struct world *world)
+{
+	struct shape *shape = &world->shape;
+	uint64_t dice = draw(world, 0, 19);
+
+	*shape = (struct shape){ 0 };
+	draw_agreement(world, shape);
+	draw_devices(world, shape);
+	shape->faults = dice < 2    ? 0
+			: dice < 8  ? 1
+			: dice < 14 ? 2
+			: dice < 18 ? 3
+				    : (unsigned)draw(world, 4, FAULTS_MAX);
+	for (unsigned i = 0; i < shape->faults; i++)
+		draw_fault(world, shape, &shape->fault[i]);
+}
+
+/* One device of 10 GiB whose destination takes 20 MB/s: eight minutes and a half, if anybody had to wait for them. */
+void shape_of_large_run(struct world *world)
+{
+	struct shape *shape = &world->shape;
+
+	*shape = (struct shape){ .devices = 1,
+				 .lanes = 8,
+				 .slots = { 8, 8 },
+				 .slot_bytes = SLOT_BYTES_MAX,
+				 .integrity = VFIOMIG_INTEGRITY_NONE,
+				 .data_bytes = { UINT64_C(10) << 30 },
+				 .config_bytes = { 64 },
+				 .peer_timeout_ns = NS_PER_S,
+				 .hold_ns = 30 * NS_PER_S,
+				 .device_timeout_ns = 30 * NS_PER_S,
+				 .write_ns_per_kib = NS_PER_S * 1024 / 20000000 };
+}
