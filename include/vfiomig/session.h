@@ -153,8 +153,12 @@ int vfiomig_session_dispatch(struct vfiomig_session *session);
 /* _start, then _dispatch until the end, then _result. Returns the result's code. */
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
 
-/* End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too. */
-void vfiomig_session_cancel(struct vfiomig_session *session);
+/*
+ * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
+ * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
+ * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt.
+ */
+int vfiomig_session_cancel(struct vfiomig_session *session);
 
 /*
  * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it. -EAGAIN: none

@@ -196,7 +196,7 @@ static void on_cancel(struct core *core, uint64_t now, struct core_actions *acti
 {
 	struct vfiomig_error err = { 0 };
 
-	if (core->overtaken || core_committed(core))
+	if (core_too_late(core))
 		return; /* too late: the answer to COMMIT decides */
 	error_set(&err, VFIOMIG_CANCELLED, ECANCELED, NULL, "cancelled at the %s",
 		  core->role == VFIOMIG_SOURCE ? "source" : "destination");
@@ -245,7 +245,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 		on_device_stuck(core, event, now, actions);
 		break;
 	case CORE_FAILED:
-		if (!core_committed(core) && !core->overtaken)
+		if (!core_too_late(core))
 			core_fail(core, event->error, now, actions);
 		break;
 	case CORE_UNWRITTEN:

@@ -236,6 +236,8 @@ void core_set_devices(struct core *core, unsigned devices);
 void core_step(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions);
 
 bool core_finished(const struct core *core);
+/* COMMIT is out, or here: a cancel changes nothing any more. */
+bool core_too_late(const struct core *core);
 const char *core_phase_name(const struct core *core);
 
 /* The state of this side's devices and of the peer's, as words of struct vfiomig_result. */

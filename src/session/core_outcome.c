@@ -16,6 +16,11 @@ bool core_committed(const struct core *core)
 	return core->role == VFIOMIG_DESTINATION && core->phase >= PHASE_RECORD && core->phase <= PHASE_DONE;
 }
 
+bool core_too_late(const struct core *core)
+{
+	return core->overtaken || core_committed(core);
+}
+
 void core_record_outcome(struct core *core, const struct vfiomig_error *error)
 {
 	if (core->outcome.code == VFIOMIG_OK)

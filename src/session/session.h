@@ -163,7 +163,8 @@ struct vfiomig_session {
 	/* control thread */
 	pthread_t control_thread;
 	bool control_started;
-	struct core core; /* stepped with snapshot_lock held, read by _stats */
+	struct core core;      /* stepped with snapshot_lock held, read by _stats */
+	atomic_bool committed; /* as core sees it: too late for a cancel */
 	struct control_conn *conn;
 	struct control_accept *accept;
 	struct credentials *credentials;			  /* NULL: nobody proves anything */
@@ -297,6 +298,8 @@ void session_take_visitor(struct vfiomig_session *session, struct control_conn *
 void session_hear_visitors(struct vfiomig_session *session);
 /* session_ask.c: control thread. Source after COMMIT: true if core must not take a lost connection for the end. */
 bool session_ask(struct vfiomig_session *session);
+/* The caller's cancel: to core while it is in time; said to be too late otherwise, or it ends the asking in doubt. */
+void session_hear_cancel(struct vfiomig_session *session);
 void session_hear_answer(struct vfiomig_session *session);
 
 /* session_messages.c: control thread. */
@@ -346,6 +349,9 @@ void session_call_end(struct session_device *device);
 struct call_watch session_call_watch(struct session_device *device);
 /* Control thread: gives up the devices whose call has outlived its deadline. */
 void session_watch_calls(struct vfiomig_session *session);
+/* Has @request outlived its deadline? Then the device is stuck, and @err says so. No call counts as begun before @since_ns. */
+bool session_call_expired(struct session_device *device, enum device_request request, uint64_t since_ns,
+			  struct vfiomig_error *err);
 bool session_device_abandoned(struct session_device *device);
 
 /* session_source.c, session_precopy.c, session_load.c: the long requests. Each goes on with device->counts. */

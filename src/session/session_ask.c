@@ -155,3 +155,26 @@ void session_hear_answer(struct vfiomig_session *session)
 		call(session);
 	}
 }
+
+/* To go on asking is of no use to a user who has had enough: the doubt is told now. */
+static void stop_asking(struct vfiomig_session *session)
+{
+	struct vfiomig_error err = { 0 };
+
+	error_set(&err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the asking was cancelled");
+	session_step(session, &(struct core_event){ .kind = CORE_LOST, .error = &err });
+}
+
+void session_hear_cancel(struct vfiomig_session *session)
+{
+	bool source = session->role == VFIOMIG_SOURCE;
+
+	if (core_finished(&session->core) || !core_too_late(&session->core))
+		session_step(session, &(struct core_event){ .kind = CORE_CANCEL });
+	else if (session->ask.on && waits_for_answer(session))
+		stop_asking(session);
+	else
+		session_log_line(session, VFIOMIG_LOG_WARNING, "too late to cancel: COMMIT is %s",
+				 source ? "on its way, and the destination's answer decides"
+					: "here, and the devices are started");
+}

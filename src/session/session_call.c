@@ -50,22 +50,17 @@ bool session_device_abandoned(struct session_device *device)
 	return atomic_load(&device->call_ns) == CALL_ABANDONED;
 }
 
-static void give_up(struct vfiomig_session *session, struct session_device *device)
+static void give_up(struct vfiomig_session *session, struct session_device *device, enum device_request request,
+		    struct vfiomig_error *err)
 {
-	const struct core_device *state = &session->core.device[device->number];
-	struct core_event event = { .kind = CORE_DEVICE_STUCK, .device = device->number };
-	struct vfiomig_error err = { 0 };
-
 	device->device->abandoned = true;
-	error_set(&err, VFIOMIG_DEVICE, ETIMEDOUT, CORE_STUCK_NAME,
+	error_set(err, VFIOMIG_DEVICE, ETIMEDOUT, CORE_STUCK_NAME,
 		  "device '%s' (%s, last seen in %s): the %s has not returned for %u ms and cannot be cancelled; the "
 		  "device is stuck",
 		  session_device_label(device), session_side(session),
-		  vfiomig_state_name((enum vfiomig_state)atomic_load(&device->state)), device_request_name(state->busy),
+		  vfiomig_state_name((enum vfiomig_state)atomic_load(&device->state)), device_request_name(request),
 		  session->options.device_timeout_ms);
 	atomic_store(&device->state, VFIOMIG_STATE_ERROR); /* it cannot be told any more */
-	event.error = &err;
-	session_step(session, &event);
 }
 
 /* It is between two calls, or its call has time left, or has ended this very moment. */
@@ -79,14 +74,34 @@ static bool in_time(struct session_device *device, uint64_t since_ns, uint64_t n
 	return !atomic_compare_exchange_strong(&device->call_ns, &began, CALL_ABANDONED);
 }
 
+bool session_call_expired(struct session_device *device, enum device_request request, uint64_t since_ns,
+			  struct vfiomig_error *err)
+{
+	struct vfiomig_session *session = device->session;
+
+	if (in_time(device, since_ns, clock_now_ns(), session->options.device_timeout_ms * NS_PER_MS))
+		return false;
+	give_up(session, device, request, err);
+	return true;
+}
+
+static void watch(struct session_device *device)
+{
+	struct vfiomig_session *session = device->session;
+	struct vfiomig_error err = { 0 };
+	struct core_event event = { .kind = CORE_DEVICE_STUCK, .device = device->number, .error = &err };
+
+	if (session_call_expired(device, session->core.device[device->number].busy, session->watch_ns, &err))
+		session_step(session, &event);
+}
+
 void session_watch_calls(struct vfiomig_session *session)
 {
-	uint64_t now = clock_now_ns(), limit_ns = session->options.device_timeout_ms * NS_PER_MS;
+	uint64_t now = clock_now_ns();
 
 	if (now - session->watched_ns > PAUSE_MS * NS_PER_MS)
 		session->watch_ns = now;
 	session->watched_ns = now;
 	for (unsigned d = 0; d < session->devices; d++)
-		if (!in_time(&session->device[d], session->watch_ns, now, limit_ns))
-			give_up(session, &session->device[d]);
+		watch(&session->device[d]);
 }

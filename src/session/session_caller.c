@@ -21,9 +21,10 @@ int vfiomig_session_fd(const struct vfiomig_session *session)
 	return session->notify_fd;
 }
 
-void vfiomig_session_cancel(struct vfiomig_session *session)
+int vfiomig_session_cancel(struct vfiomig_session *session)
 {
 	session_signal(session->cancel_fd); /* nothing but write(2): a signal handler may do this */
+	return atomic_load(&session->committed) ? -EALREADY : 0;
 }
 
 void vfiomig_session_iterables_done(struct vfiomig_session *session)

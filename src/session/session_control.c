@@ -86,6 +86,7 @@ void session_step(struct vfiomig_session *session, const struct core_event *even
 	pthread_mutex_lock(&session->snapshot_lock);
 	core_step(&session->core, event, clock_now_ns(), &actions);
 	pthread_mutex_unlock(&session->snapshot_lock);
+	atomic_store(&session->committed, core_too_late(&session->core));
 	if (session->core.phase != before)
 		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
 	for (unsigned i = 0; i < actions.count; i++)
@@ -380,7 +381,7 @@ void *session_control_main(void *argument)
 
 		wait_for_news(session, &cancelled);
 		if (cancelled)
-			session_step(session, &(struct core_event){ .kind = CORE_CANCEL });
+			session_hear_cancel(session);
 		hear_threads(session);
 		take_guests(session);
 		hear_peer(session);

@@ -7,8 +7,11 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "session/session.h"
+
+enum { WATCH_MS = 20 }; /* how often the calls are looked at */
 
 static bool in_doubt(struct vfiomig_session *session)
 {
@@ -21,25 +24,50 @@ static bool in_doubt(struct vfiomig_session *session)
 	return doubt;
 }
 
-/* All at once; the first that fails is what the result tells. */
+struct resumption {
+	bool left[VFIOMIG_DEVICES_MAX];
+	unsigned count;
+	struct vfiomig_error *failed; /* the first that failed */
+};
+
+static void ended(struct resumption *resumption, unsigned d, const struct vfiomig_error *error)
+{
+	resumption->left[d] = false;
+	resumption->count--;
+	if (error->code != VFIOMIG_OK && resumption->failed->code == VFIOMIG_OK)
+		*resumption->failed = *error;
+}
+
+static void hear(struct vfiomig_session *session, struct resumption *resumption)
+{
+	struct pollfd fd = { session->events.fd, POLLIN, 0 };
+	struct session_event event;
+
+	poll(&fd, 1, WATCH_MS);
+	session_drain(session->events.fd);
+	while (session_take_event(session, &event))
+		if (event.event.kind == CORE_DEVICE_DONE && event.event.request == REQUEST_RESUME)
+			ended(resumption, event.event.device, &event.error);
+}
+
+/* All at once; with the same deadline as ever. */
 static void resume(struct vfiomig_session *session, struct vfiomig_error *failed)
 {
-	struct session_event event;
-	unsigned left = session->devices;
+	struct resumption resumption = { .count = session->devices, .failed = failed };
+	uint64_t began = clock_now_ns();
 
-	for (unsigned d = 0; d < session->devices; d++)
-		session_ask_device(&session->device[d], REQUEST_RESUME);
-	while (left) {
-		struct pollfd fd = { session->events.fd, POLLIN, 0 };
+	for (unsigned d = 0; d < session->devices; d++) {
+		resumption.left[d] = true;
+		session_ask_device(session_device_of(session, d), REQUEST_RESUME);
+	}
+	while (resumption.count) {
+		hear(session, &resumption);
+		for (unsigned d = 0; d < session->devices; d++) {
+			struct vfiomig_error stuck = { 0 };
 
-		poll(&fd, 1, -1);
-		session_drain(session->events.fd);
-		while (session_take_event(session, &event)) {
-			if (event.event.kind != CORE_DEVICE_DONE || event.event.request != REQUEST_RESUME)
-				continue;
-			left--;
-			if (event.error.code != VFIOMIG_OK && failed->code == VFIOMIG_OK)
-				*failed = event.error;
+			if (resumption.left[d] &&
+			    session_call_expired(session_device_of(session, d), REQUEST_RESUME, began, &stuck))
+				ended(&resumption, d, &stuck);
 		}
 	}
 }

@@ -280,3 +280,43 @@ stream_flows() { grep -q 'of about' recv.err && grep -q 'of about' send.err; }
 	json recv '.result.destination_state == "reset"'
 	record to '.state == "ABORTED"'
 }
+
+@test "a cancel after the commit comes too late, on either side" {
+	recv --once --device sim:bytes=1M,name=net0,running-ms=1500 --journal-dir to
+	send_start --device sim:bytes=1M,name=net0 --journal-dir from
+	until_true record to '.state == "COMMITTED"'
+	kill -TERM "$pid_send" "$pid_recv"
+	ended send
+	ended recv
+	codes 0 0
+	said send 'too late to cancel: COMMIT is on its way'
+	said recv 'too late to cancel: COMMIT is here'
+	json recv '.devices[0].state == "RUNNING"'
+	empty from
+}
+
+asking() { grep -q 'it is asked what became of it' send.err; }
+
+@test "a cancel ends the asking, and the doubt is told" {
+	at_commit 3600
+	kill_recv
+	until_true asking
+	kill -TERM "$pid_send"
+	ended send
+	[[ $send_code == 20 ]]
+	json send '.result.source_state == "stopped" and .devices[0].state == "STOP"'
+	said send 'the asking was cancelled'
+	record from '.state == "COMMITTED"'
+}
+
+@test "a source in doubt is told to go on, and its device hangs on the way" {
+	recv --once --device "$slow" --journal-dir to --hold 0.2
+	send_start --device sim:bytes=1M,name=net0,running-ms=3600000 --device-timeout 1 --journal-dir from --hold 0.2 --on-abort hold
+	until_true record to '.state == "COMMITTED"'
+	kill_recv
+	until_true holding
+	resolve from resume-source
+	ended send
+	[[ $send_code == 21 ]]
+	said send 'the resume .*has not returned for 1000 ms'
+}
