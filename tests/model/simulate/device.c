@@ -5,6 +5,7 @@
  */
 #include "simulate.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -70,10 +71,9 @@ void content_fill(uint64_t seed, unsigned d, uint64_t at, uint8_t *to, size_t by
 	for (; i < bytes && (at + i) % 8; i++)
 		to[i] = content_byte(seed, d, at + i);
 	for (; i + 8 <= bytes; i += 8) {
-		uint64_t word = content_word(seed, d, (at + i) / 8);
+		uint64_t word = htole64(content_word(seed, d, (at + i) / 8));
 
-		for (unsigned b = 0; b < 8; b++)
-			to[i + b] = (uint8_t)(word >> b * 8);
+		memcpy(to + i, &word, sizeof(word));
 	}
 	for (; i < bytes; i++)
 		to[i] = content_byte(seed, d, at + i);

@@ -67,9 +67,21 @@ static void parse(struct options *options, int argc, char **argv)
 	}
 }
 
+/* However much there is to carry, and however slow its consumer: both sides' arenas, and a little. */
+static int judge_memory(const struct world *world)
+{
+	const struct arena *arena = &world->side[DESTINATION].arena;
+	long limit_kib = (long)(2 * arena_bytes(&arena->shape) / 1024) + 16 * 1024;
+	struct rusage used;
+
+	if (getrusage(RUSAGE_SELF, &used))
+		return 1;
+	printf("peak memory %ld KiB, and %ld would be too much\n", used.ru_maxrss, limit_kib);
+	return used.ru_maxrss > limit_kib;
+}
+
 static int run_one(const struct options *options)
 {
-	struct rusage used;
 	struct world world;
 	int rc;
 
@@ -81,8 +93,8 @@ static int run_one(const struct options *options)
 	       options->seed, verdict_outcome(&world), world.steps, (double)world.now / (double)NS_PER_S, world.digest);
 	if (rc)
 		printf("seed %" PRIu64 ": %s\n", options->seed, world.broken);
-	if (options->large && !getrusage(RUSAGE_SELF, &used))
-		printf("peak memory %ld KiB\n", used.ru_maxrss);
+	if (options->large)
+		rc |= judge_memory(&world);
 	world_close(&world);
 	return rc;
 }
