@@ -38,6 +38,8 @@ static const struct argp_option downtime_argp_options[] = {
 	{ "states", KEY_DIMENSION + DIMENSION_STATES, "parallel|serial", 0, "Transitions of several devices (parallel)",
 	  1 },
 	{ "integrity", KEY_DIMENSION + DIMENSION_INTEGRITY, "crc32c|none", 0, "What is checked (crc32c)", 1 },
+	{ "payload", KEY_DIMENSION + DIMENSION_PAYLOAD, "clear|aead", 0,
+	  "Packets as they are or sealed, with TLS on the control connection then (clear)", 1 },
 	{ "baselines", KEY_BASELINES, "LIST", 0,
 	  "Of read, load, memcpy, bare, sequential, write; or all, or none (all)", 2 },
 	{ "rounds", KEY_ROUNDS, "N", 0, "Measured rounds (30)", 2 },

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include "key_file.h"
 
 enum { SOURCE, DESTINATION, ENDS };
 
@@ -83,6 +86,7 @@ static void translate(const struct library_options *options, struct vfiomig_opti
 		.transport = options->transport,
 		.loader = options->loader,
 		.integrity = options->integrity,
+		.payload = options->sealed ? VFIOMIG_PAYLOAD_AEAD : VFIOMIG_PAYLOAD_AUTO,
 		.gate = options->gate ? VFIOMIG_GATE_ON : VFIOMIG_GATE_OFF,
 		.lanes = options->lanes,
 		.slots = options->slots,
@@ -98,7 +102,7 @@ int library_migrate(struct vfiomig_device *const *from, struct vfiomig_device *c
 	struct vfiomig_session *ends[ENDS] = { NULL, NULL };
 	struct vfiomig_listener *listener;
 	struct vfiomig_options session;
-	char address[256];
+	char address[256], key[KEY_FILE_PATH_BYTES] = "";
 	int rc;
 
 	translate(options, &session);
@@ -106,12 +110,18 @@ int library_migrate(struct vfiomig_device *const *from, struct vfiomig_device *c
 	rc = vfiomig_listener_open(&listener, address, err);
 	if (rc)
 		return rc;
+	if (options->sealed)
+		rc = key_file_make(key, err);
+	session.psk_file = options->sealed ? key : NULL;
 	session.listener = listener;
-	rc = start(&ends[DESTINATION], VFIOMIG_DESTINATION, to, devices, &session, err);
+	if (!rc)
+		rc = start(&ends[DESTINATION], VFIOMIG_DESTINATION, to, devices, &session, err);
 	session.listener = NULL;
 	session.peer = vfiomig_listener_address(listener);
 	if (!rc)
 		rc = start(&ends[SOURCE], VFIOMIG_SOURCE, from, devices, &session, err);
+	if (key[0])
+		unlink(key); /* it was read */
 	if (!rc) {
 		wait_both(ends);
 		rc = check(ends[SOURCE], err);

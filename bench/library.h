@@ -15,6 +15,7 @@ struct library_options {
 	enum vfiomig_transport transport;
 	enum vfiomig_loader loader;
 	enum vfiomig_integrity integrity;
+	bool sealed; /* packets, by a key that is made for the run */
 	bool gate, serial_states;
 	unsigned peer_timeout_ms; /* 0: the library's default */
 	const char *address;	  /* of this host, without port, where the two ends meet */

@@ -14,6 +14,8 @@ static const char *const gate_words[] = { "off", "on", NULL };
 static const char *const states_words[] = { "parallel", "serial", NULL };
 static const char *const integrity_words[] = { "crc32c", "none", NULL }; /* by enum vfiomig_integrity */
 
+static const char *const payload_words[] = { "clear", "aead", NULL };
+
 static const struct rule {
 	const char *option, *key;
 	uint64_t min, max;	  /* of a number */
@@ -32,6 +34,7 @@ static const struct rule {
 	[DIMENSION_GATE] = { "gate", "gate", 0, 0, gate_words, 0, false },
 	[DIMENSION_STATES] = { "states", "states", 0, 0, states_words, 0, false },
 	[DIMENSION_INTEGRITY] = { "integrity", "integrity", 0, 0, integrity_words, VFIOMIG_INTEGRITY_CRC32C, false },
+	[DIMENSION_PAYLOAD] = { "payload", "payload", 0, 0, payload_words, 0, false },
 };
 
 const char *matrix_option(enum dimension dimension)
@@ -214,6 +217,7 @@ void matrix_cell_options(const struct matrix_cell *cell, struct library_options 
 	options->transport = (enum vfiomig_transport)cell->value[DIMENSION_TRANSPORT];
 	options->loader = (enum vfiomig_loader)cell->value[DIMENSION_LOADER];
 	options->integrity = (enum vfiomig_integrity)cell->value[DIMENSION_INTEGRITY];
+	options->sealed = cell->value[DIMENSION_PAYLOAD];
 	options->gate = cell->value[DIMENSION_GATE];
 	options->serial_states = cell->value[DIMENSION_STATES];
 }

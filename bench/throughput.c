@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rounds of three: the bare loop, the library without payload checksum, the library with it; the order rotates, so that no
+ * Rounds of up to four: the bare loop, the library without payload checksum, with it, and with sealed packets; the order rotates, so that no
  * variant always comes after the same other. The ratio of a round is the library's rate over the bare loop's of that round.
  */
 #include "throughput.h"
@@ -19,17 +19,17 @@
 #include "memory_device.h"
 #include "samples.h"
 
-enum variant { VARIANT_BARE, VARIANT_NONE, VARIANT_CRC32C, VARIANTS };
+enum variant { VARIANT_BARE, VARIANT_NONE, VARIANT_CRC32C, VARIANT_AEAD, VARIANTS };
 
-static const char *const variant_names[VARIANTS] = { "bare", "none", "crc32c" };
+static const char *const variant_names[VARIANTS] = { "bare", "none", "crc32c", "aead" };
 static const char *const loader_words[] = { "auto", "uring", "write", NULL }; /* by enum vfiomig_loader */
-static const double aims[VARIANTS] = { 0, 0.95, 0.85 };
+static const double aims[VARIANTS] = { 0, 0.95, 0.85, 0 };		      /* 0: none */
 
 struct throughput_options {
 	uint64_t bytes;
 	unsigned rounds, warmups;
 	struct library_options library;
-	bool runs[VARIANTS];
+	bool skips[VARIANTS];
 	const char *json; /* path, or NULL */
 };
 
@@ -47,6 +47,7 @@ enum {
 	KEY_SLOTS,
 	KEY_SLOT_BYTES,
 	KEY_INTEGRITY,
+	KEY_PAYLOAD,
 	KEY_LOADER,
 	KEY_JSON
 };
@@ -60,20 +61,31 @@ static const struct argp_option throughput_argp_options[] = {
 	  0 },
 	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "Payload of a slot, and piece of the bare loop (1M)", 0 },
 	{ "integrity", KEY_INTEGRITY, "both|none|crc32c", 0, "What the library checks (both, one after the other)", 0 },
+	{ "payload", KEY_PAYLOAD, "clear|aead|both", 0,
+	  "The library's packets as they are, sealed, or one after the other (clear)", 0 },
 	{ "loader", KEY_LOADER, "auto|uring|write", 0, "The library's loader (auto)", 0 },
 	{ "json", KEY_JSON, "FILE", 0, "Write every sample to FILE (-: stdout)", 0 },
 	{ 0 },
 };
 
+/* Each of the two options takes away variants, in whatever order they are given. */
 static void choose_integrity(struct throughput_options *options, unsigned choice)
 {
-	options->runs[VARIANT_NONE] = choice != 2;
-	options->runs[VARIANT_CRC32C] = choice != 1;
+	options->skips[VARIANT_NONE] |= choice == 2;
+	options->skips[VARIANT_CRC32C] |= choice == 1;
+}
+
+static void choose_payload(struct throughput_options *options, unsigned choice)
+{
+	options->skips[VARIANT_NONE] |= choice == 1;
+	options->skips[VARIANT_CRC32C] |= choice == 1;
+	options->skips[VARIANT_AEAD] = choice == 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const integrities[] = { "both", "none", "crc32c", NULL };
+	static const char *const payloads[] = { "clear", "aead", "both", NULL };
 	struct throughput_options *options = state->input;
 	struct library_options *library = &options->library;
 
@@ -99,6 +111,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_INTEGRITY:
 		choose_integrity(options, argument_choice(state, "integrity", arg, integrities));
+		return 0;
+	case KEY_PAYLOAD:
+		choose_payload(options, argument_choice(state, "payload", arg, payloads));
 		return 0;
 	case KEY_LOADER:
 		library->loader = (enum vfiomig_loader)argument_choice(state, "loader", arg, loader_words);
@@ -134,8 +149,7 @@ static const struct argp throughput_argp = {
 };
 
 /* From the source device's entry of STOP_COPY until its peer is told to leave RESUMING. */
-static int migrate(struct throughput *bench, enum vfiomig_integrity integrity, struct moment *cost,
-		   struct vfiomig_error *err)
+static int migrate(struct throughput *bench, enum variant variant, struct moment *cost, struct vfiomig_error *err)
 {
 	struct memory_device *memory[] = { &bench->from, &bench->to };
 	struct vfiomig_device *devices[] = { NULL, NULL };
@@ -149,7 +163,8 @@ static int migrate(struct throughput *bench, enum vfiomig_integrity integrity, s
 			rc = vfiomig_device_wrap(&devices[i], &memory_device_ops, memory[i], NULL, VFIOMIG_GATE_AUTO,
 						 err);
 	}
-	options.integrity = integrity;
+	options.integrity = variant == VARIANT_NONE ? VFIOMIG_INTEGRITY_NONE : VFIOMIG_INTEGRITY_CRC32C;
+	options.sealed = variant == VARIANT_AEAD;
 	if (!rc)
 		rc = library_migrate(&devices[0], &devices[1], 1, &options, &outcome, err);
 	*cost = moment_since(bench->from.started, bench->to.loaded);
@@ -161,14 +176,13 @@ static int migrate(struct throughput *bench, enum vfiomig_integrity integrity, s
 static int measure(struct throughput *bench, enum variant variant, struct moment *cost)
 {
 	const struct throughput_options *options = bench->options;
-	enum vfiomig_integrity integrity = variant == VARIANT_NONE ? VFIOMIG_INTEGRITY_NONE : VFIOMIG_INTEGRITY_CRC32C;
 	struct vfiomig_error err = { 0 };
 	int rc = memory_device_spoil(&bench->to);
 
 	if (!rc && variant == VARIANT_BARE)
 		rc = bare_copy(&bench->from, &bench->to, 1, options->library.slot_bytes, cost);
 	else if (!rc)
-		rc = migrate(bench, integrity, cost, &err);
+		rc = migrate(bench, variant, cost, &err);
 	if (!rc)
 		rc = memory_device_compare(&bench->from, &bench->to);
 	if (rc)
@@ -184,13 +198,13 @@ static int run_round(struct throughput *bench, unsigned round, bool counts)
 
 	for (unsigned i = 0; i < VARIANTS; i++) {
 		enum variant variant = (enum variant)((round + i) % VARIANTS);
-		int rc = bench->options->runs[variant] ? measure(bench, variant, &cost[variant]) : 0;
+		int rc = bench->options->skips[variant] ? 0 : measure(bench, variant, &cost[variant]);
 
 		if (rc)
 			return rc;
 	}
 	for (unsigned i = 0; counts && i < VARIANTS; i++) {
-		if (!bench->options->runs[i])
+		if (bench->options->skips[i])
 			continue;
 		samples_add(&bench->time_us[i], (double)cost[i].wall_ns / 1e3);
 		samples_add(&bench->ratio[i], (double)cost[VARIANT_BARE].wall_ns / (double)cost[i].wall_ns);
@@ -213,15 +227,17 @@ static void print(const struct throughput *bench)
 		double rate = (double)options->bytes / samples_quantile(&bench->time_us[i], 0.5) / 1e3;
 		char label[32];
 
-		if (!options->runs[i])
+		if (options->skips[i])
 			continue;
-		snprintf(label, sizeof(label), i == VARIANT_BARE ? "bare copy loop" : "library, integrity %s",
-			 variant_names[i]);
+		snprintf(label, sizeof(label), i == VARIANT_BARE ? "bare copy loop" : "library, %s %s",
+			 i == VARIANT_AEAD ? "payload" : "integrity", variant_names[i]);
 		printf("  %-26s %4.2f GB/s %9.2f", label, rate,
 		       samples_quantile(&bench->cpu_us[i], 0.5) * 1e3 / (double)options->bytes);
 		if (i != VARIANT_BARE)
-			printf(" %8.3f    %6.3f - %.3f %6.2f", samples_quantile(ratio, 0.5),
-			       samples_quantile(ratio, 0.25), samples_quantile(ratio, 0.75), aims[i]);
+			printf(" %8.3f    %6.3f - %.3f", samples_quantile(ratio, 0.5), samples_quantile(ratio, 0.25),
+			       samples_quantile(ratio, 0.75));
+		if (aims[i] > 0)
+			printf(" %6.2f", aims[i]);
 		putchar('\n');
 	}
 }
@@ -242,7 +258,7 @@ static int write_json(const struct throughput *bench)
 	json_t *variants = json_array(), *object = json_file_begin("throughput");
 
 	for (unsigned i = 0; i < VARIANTS; i++)
-		if (options->runs[i])
+		if (!options->skips[i])
 			json_array_append_new(variants, variant_object(bench, i));
 	json_object_update_new(object,
 			       json_pack("{sI sI si si ss si si so}", "bytes", (json_int_t)options->bytes, "slot_bytes",
@@ -279,7 +295,7 @@ int throughput_main(int argc, char **argv)
 			     .slots = 4,
 			     .slot_bytes = 1 << 20,
 			     .address = "127.0.0.1" },
-		.runs = { true, true, true },
+		.skips = { [VARIANT_AEAD] = true },
 	};
 	struct throughput *bench = calloc(1, sizeof(*bench));
 	int rc;

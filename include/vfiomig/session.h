@@ -30,6 +30,8 @@ enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
 enum vfiomig_transport { VFIOMIG_TRANSPORT_AUTO = 0, VFIOMIG_TRANSPORT_RDMA = 1, VFIOMIG_TRANSPORT_TCP = 2 };
 enum vfiomig_loader { VFIOMIG_LOADER_AUTO = 0, VFIOMIG_LOADER_URING = 1, VFIOMIG_LOADER_WRITE = 2 };
 enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 1 };
+/* Whether packets are sealed (AES-256-GCM). AUTO: if the peer asks for it; only AEAD against CLEAR is refused. */
+enum vfiomig_payload { VFIOMIG_PAYLOAD_AUTO = 0, VFIOMIG_PAYLOAD_CLEAR = 1, VFIOMIG_PAYLOAD_AEAD = 2 };
 enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
 enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG_INFO, VFIOMIG_LOG_DEBUG };
 
@@ -50,13 +52,13 @@ struct vfiomig_listener;
 /* Zero every field that you do not set: zero is the default of each. */
 struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
-	const char *peer; /* source: HOST:PORT, [V6]:PORT of the destination; copied */
+	const char *peer; /* source: HOST:PORT, [V6]:PORT or unix:PATH of the destination; copied */
 	const char *bind; /* source: local address of control and lanes; NULL: the kernel's choice; copied */
 	struct vfiomig_listener
 		*listener; /* destination: where the source will come; stays the caller's, outlives it */
 	enum vfiomig_transport transport;
 	enum vfiomig_loader loader;	  /* destination */
-	enum vfiomig_integrity integrity; /* source decides */
+	enum vfiomig_integrity integrity; /* source decides; of packets that are not sealed */
 	enum vfiomig_gate gate;
 	unsigned lanes;		    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
 	unsigned slots;		    /* per device; the smaller of both sides counts; 0: the default */
@@ -75,12 +77,17 @@ struct vfiomig_options {
 	 */
 	const char *psk_file; /* "identity:hexkey" lines as of psktool, of mode 0600; the source uses the first */
 	const char *tls_dir;  /* ca-cert.pem, and {server,client}-{cert,key}.pem of the destination and the source */
-	void *context;	      /* handed to the callbacks */
+	enum vfiomig_payload payload; /* AEAD needs one of these two: its key comes from their TLS session */
+	void *context;		      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
 	unsigned
 		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
 	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
+	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
+	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
+	uint64_t
+		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
 };
 
 struct vfiomig_lane_stats {
@@ -104,16 +111,22 @@ struct vfiomig_stats {
 	const char *transport;	    /* "rdma", "tcp", "file" of a recording, or "" while not decided; static */
 	char transport_reason[160]; /* why that one was taken */
 	const char *loader;	    /* destination: "uring" or "write", "" otherwise; static */
-	const char *integrity;	    /* "crc32c" or "none" */
-	bool gate;		    /* any device is gated */
+	const char *integrity; /* what shows that a payload is whole: "crc32c", "none", or "aead", the seal's tag */
+	const char *payload;   /* "clear" or "aead", "" while not decided; static */
+	bool gate;	       /* any device is gated */
 	uint64_t bytes;
 	uint64_t elapsed_us;  /* since the first packet */
 	uint64_t downtime_us; /* source: from the first device's leaving its running state until DONE; 0: not yet */
 	unsigned slots;
 	size_t slot_bytes;
 	uint64_t arena_bytes;
+	uint64_t
+		private_bytes; /* destination, sealed packets: what they are copied into and opened in, beside the arena */
 	struct vfiomig_lane_stats lane[VFIOMIG_LANES_MAX];
 	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
+	unsigned lanes_lost;	 /* while they were needed; the others carried on */
+	uint64_t packets_resent; /* source: that a lost lane was given and others carried */
+	unsigned refused;	 /* destination: connections that could not prove what they must, lanes among them */
 };
 
 /* How it ended. */
@@ -125,7 +138,8 @@ struct vfiomig_result {
 
 /*
  * Listen on @address, HOST:PORT or [V6]:PORT or :PORT (port 0: any free one). One port number serves control, TCP lanes and
- * rdma_cm. *@out is the caller's to close. Errors: -EINVAL (VFIOMIG_USAGE), -EADDRINUSE and other errnos of
+ * rdma_cm. Or unix:PATH, for this machine's own processes of root and the caller's user (mode 0600, SO_PEERCRED): control and lanes
+ * without RDMA go over that socket, which _close removes; one that nobody listens on any more is replaced. *@out is the caller's to close. Errors: -EINVAL (VFIOMIG_USAGE), -EADDRINUSE and other errnos of
  * socket, bind and listen (VFIOMIG_PREFLIGHT).
  */
 int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);
@@ -178,6 +192,13 @@ void vfiomig_session_switchover(struct vfiomig_session *session);
 /* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
 void vfiomig_session_iterables_done(struct vfiomig_session *session);
 void vfiomig_session_platform_ready(struct vfiomig_session *session);
+
+/*
+ * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to it; destination:
+ * arrived over it). The others take over; without one that lives the session ends. Any thread, any time before; once per lane;
+ * a lane that the session does not have, or that never carries so much, is not lost. -EINVAL: no session has such a lane.
+ */
+int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, uint64_t bytes);
 
 /* A snapshot. -EINVAL: stats->size is not known. */
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);

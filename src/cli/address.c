@@ -26,6 +26,8 @@ bool address_is_loopback(const char *address)
 	size_t length;
 	bool all = true;
 
+	if (!strncmp(address, "unix:", 5))
+		return true;
 	if (!colon || colon == address)
 		return false;
 	length = (size_t)(colon - address);

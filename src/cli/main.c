@@ -8,6 +8,7 @@
 #include <vfiomig/vfiomig.h>
 
 #include "command.h"
+#include "privileges.h"
 #include "terminal.h"
 
 static const struct command {
@@ -66,6 +67,7 @@ int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
+	privileges_bind();
 	argp_err_exit_status = VFIOMIG_USAGE;
 	argp_program_version_hook = print_version;
 	/* A reader of our output that goes away is an error of write, not our end: devices may be held. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "privileges.h"
 #include "signals.h"
 #include "terminal.h"
 #include "units.h"
@@ -95,6 +96,12 @@ static int create_and_start(struct migration *migration, const struct vfiomig_op
 
 	for (unsigned i = 0; !rc && i < migration->devices_open; i++)
 		rc = vfiomig_session_add_device(migration->session, migration->devices[i], err);
+	for (unsigned lane = 0; !rc && lane < VFIOMIG_LANES_MAX; lane++)
+		if (migration->transfer->lose_after[lane])
+			vfiomig_session_lose_lane(migration->session, lane, migration->transfer->lose_after[lane] - 1);
+	/* Devices, listener and keys are open; from here on there are threads. */
+	if (!rc && migration->transfer->user)
+		rc = privileges_drop(migration->transfer->user, err);
 	return rc ? rc : vfiomig_session_start(migration->session, err);
 }
 

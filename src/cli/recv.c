@@ -22,13 +22,16 @@ struct recv_options {
 	enum keep then;
 	const char *command; /* of KEEP_EXEC */
 	enum vfiomig_loader loader;
+	uint64_t stream_bytes_max;
 };
 
-enum { KEY_LISTEN = 'l', KEY_ONCE = 0x100, KEY_THEN, KEY_LOADER, KEY_PLATFORM_READY };
+enum { KEY_LISTEN = 'l', KEY_ONCE = 0x100, KEY_THEN, KEY_LOADER, KEY_PLATFORM_READY, KEY_STREAM_BYTES };
 
 static const struct argp_option recv_argp_options[] = {
 	{ "listen", KEY_LISTEN, "HOST:PORT", 0,
-	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT; port 0 is any free one, named on stderr", 1 },
+	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT (port 0 is any free one, named on stderr), or "
+	  "unix:PATH, for processes of root and of this user on this machine",
+	  1 },
 	{ "once", KEY_ONCE, NULL, 0,
 	  "End after one migration, whatever its outcome; a probe is none, and it goes on waiting", 1 },
 	{ "then", KEY_THEN, "hold|close|exec CMD", 0,
@@ -38,6 +41,9 @@ static const struct argp_option recv_argp_options[] = {
 	  1 },
 	{ "loader", KEY_LOADER, "auto|uring|write", 0,
 	  "How state is written to the devices; auto takes io_uring where the kernel has it and allows it", 1 },
+	{ "max-stream-bytes", KEY_STREAM_BYTES, "N", 0,
+	  "Bytes, with K, M or G, that the stream of one device may have: a longer one ends the session (no limit)",
+	  1 },
 	{ "platform-ready-fd", KEY_PLATFORM_READY, "N", 0,
 	  "Descriptor that gets readable once the VMM's platform is loaded" VMM_HELP_FD, 1 },
 	{ 0 },
@@ -87,6 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_LOADER:
 		options->loader = (enum vfiomig_loader)option_choice(state, "loader", arg, loaders);
 		return 0;
+	case KEY_STREAM_BYTES:
+		options->stream_bytes_max = option_size(state, "max-stream-bytes", arg, 1, (uint64_t)1 << 60);
+		return 0;
 	case KEY_PLATFORM_READY:
 		vmm_parse(&options->transfer.vmm, VFIOMIG_DESTINATION, state, arg);
 		return 0;
@@ -96,6 +105,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->command = arg;
 		return 0;
 	case ARGP_KEY_END:
+		transfer_check_payload(state, &options->transfer);
 		if (!options->listen)
 			argp_error(state, "nowhere to listen: say so with --listen HOST:PORT");
 		if (options->then == KEEP_EXEC && !options->command)
@@ -139,6 +149,7 @@ static enum vfiomig_code serve(const struct recv_options *options, struct migrat
 
 	session.listener = listener;
 	session.loader = options->loader;
+	session.stream_bytes_max = options->stream_bytes_max;
 	code = migration_start(migration, session);
 	if (code != VFIOMIG_OK)
 		return code;

@@ -71,22 +71,33 @@ static json_t *device_array(const struct migration *migration)
 	return devices;
 }
 
+/* What the session went through: lanes that were lost while they were needed, and packets that others carried for them. */
+static json_t *with_losses(const struct vfiomig_stats *stats, json_t *report)
+{
+	json_object_set_new(report, "lanes_lost", json_value_integer(stats->lanes_lost));
+	json_object_set_new(report, "packets_resent", json_value_integer(stats->packets_resent));
+	return report;
+}
+
 json_t *report_build(const struct migration *migration, const char *command)
 {
 	const struct vfiomig_stats *stats = &migration->stats;
 
-	return json_pack("{ss ss so so so so ss so sf so so so so ss sb ss so so so so so}", "schema", "rdma-vfiomig/1",
-			 "command", command, "result", result_object(&migration->result), "transport",
-			 json_value_text(stats->transport), "transport_reason",
-			 json_value_text(stats->transport_reason), "lanes", lane_array(stats), "gate",
-			 stats->gate ? "on" : "off", "bytes", json_value_integer(stats->bytes), "seconds",
-			 (double)stats->elapsed_us / 1e6, "downtime_us", json_value_integer(stats->downtime_us),
-			 "devices", device_array(migration), "loader", json_value_text(stats->loader), "integrity",
-			 json_value_text(stats->integrity), "payload", "clear", "insecure", migration->insecure,
-			 "authentication", transfer_authentication(migration->transfer), "slots",
-			 json_value_integer(stats->slots), "slot_bytes", json_value_integer(stats->slot_bytes),
-			 "arena_bytes", json_value_integer(stats->arena_bytes), "estimate", estimate_json(migration),
-			 "budget", budget_json(migration));
+	return with_losses(
+		stats,
+		json_pack("{ss ss so so so so ss so sf so so so so so sb ss so so so so so so so}", "schema",
+			  "rdma-vfiomig/1", "command", command, "result", result_object(&migration->result),
+			  "transport", json_value_text(stats->transport), "transport_reason",
+			  json_value_text(stats->transport_reason), "lanes", lane_array(stats), "gate",
+			  stats->gate ? "on" : "off", "bytes", json_value_integer(stats->bytes), "seconds",
+			  (double)stats->elapsed_us / 1e6, "downtime_us", json_value_integer(stats->downtime_us),
+			  "devices", device_array(migration), "loader", json_value_text(stats->loader), "integrity",
+			  json_value_text(stats->integrity), "payload", json_value_text(stats->payload), "insecure",
+			  migration->insecure, "authentication", transfer_authentication(migration->transfer), "slots",
+			  json_value_integer(stats->slots), "slot_bytes", json_value_integer(stats->slot_bytes),
+			  "arena_bytes", json_value_integer(stats->arena_bytes), "private_bytes",
+			  json_value_integer(stats->private_bytes), "estimate", estimate_json(migration), "budget",
+			  budget_json(migration), "refused", json_value_integer(stats->refused)));
 }
 
 int report_print(json_t *object)

@@ -17,7 +17,7 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "to", KEY_TO, "HOST:PORT", 0, "The receiver: HOST:PORT or [V6]:PORT", 1 },
+	{ "to", KEY_TO, "HOST:PORT", 0, "The receiver: HOST:PORT, [V6]:PORT or unix:PATH", 1 },
 	{ "qps", KEY_QPS, "N", 0, "Lanes: RC queue pairs, or TCP connections; 1 to 64 (8)", 1 },
 	{ "bind", KEY_BIND, "ADDR", 0, "Local address of the control connection and the lanes", 1 },
 	{ "integrity", KEY_INTEGRITY, "crc32c|none", 0,
@@ -37,6 +37,8 @@ static void check_recording(struct argp_state *state, const struct source_option
 		return;
 	if (!*source->record)
 		argp_error(state, "--to file: the path of the recording is missing");
+	if (source->transfer.payload == VFIOMIG_PAYLOAD_AEAD)
+		argp_error(state, "--to %s: a recording is not encrypted, so --payload aead cannot be had", source->to);
 	if (!transfer_is_plain(&source->transfer) || source->transfer.insecure)
 		argp_error(state,
 			   "--to %s: a recording has no peer, so --psk-file, --tls-dir and --insecure say "
@@ -94,6 +96,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (source->to && !strncmp(source->to, "file:", 5))
 			source->record = source->to + 5;
 		check_recording(state, source);
+		transfer_check_payload(state, &source->transfer);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -60,6 +60,19 @@ static void lanes_fact(const struct vfiomig_stats *stats, FILE *out)
 		fact(out, "lanes", "%u, with %" PRIu64 " packet%s each", stats->lanes, most, most == 1 ? "" : "s");
 }
 
+static void losses_fact(const struct migration *migration, FILE *out)
+{
+	const struct vfiomig_stats *stats = &migration->stats;
+
+	if (!stats->lanes_lost)
+		return;
+	if (migration->role == VFIOMIG_SOURCE)
+		fact(out, "lanes lost", "%u; %" PRIu64 " packet%s went again, over the others", stats->lanes_lost,
+		     stats->packets_resent, stats->packets_resent == 1 ? "" : "s");
+	else
+		fact(out, "lanes lost", "%u", stats->lanes_lost);
+}
+
 static void facts(const struct migration *migration, FILE *out)
 {
 	const struct vfiomig_stats *stats = &migration->stats;
@@ -72,6 +85,7 @@ static void facts(const struct migration *migration, FILE *out)
 	if (migration_is_recording(migration))
 		return;
 	lanes_fact(stats, out);
+	losses_fact(migration, out);
 	if (migration->has_estimate)
 		fact(out, "estimate", "%s, or %s with all that was assumed",
 		     units_time(migration->estimate.expected_us).text,
@@ -81,10 +95,13 @@ static void facts(const struct migration *migration, FILE *out)
 		fact(out, "integrity", "%s", stats->integrity);
 	if (stats->loader && stats->loader[0])
 		fact(out, "loader", "%s", stats->loader);
-	fact(out, "slots", "%u of %s per device, %s in all", stats->slots, slot.text, arena.text);
+	fact(out, "slots", "%u of %s per device, %s in all%s%s", stats->slots, slot.text, arena.text,
+	     stats->private_bytes ? ", to open packets in: " : "",
+	     stats->private_bytes ? units_bytes(stats->private_bytes).text : "");
 	if (!transfer_is_plain(migration->transfer))
 		fact(out, "peer", "authenticated by %s", transfer_authentication(migration->transfer));
-	fact(out, "payload", "clear%s", migration->insecure ? ", and nothing proves who the peer is" : "");
+	fact(out, "payload", "%s%s", stats->payload[0] ? stats->payload : "clear",
+	     migration->insecure ? ", and nothing proves who the peer is" : "");
 }
 
 static void device_row(struct table *table, const struct migration *migration, unsigned i)

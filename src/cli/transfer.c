@@ -21,8 +21,12 @@ enum {
 	KEY_STATES,
 	KEY_PSK_FILE,
 	KEY_TLS_DIR,
+	KEY_PAYLOAD,
 	KEY_INSECURE,
+	KEY_QUEUED_BYTES,
+	KEY_USER,
 	KEY_JSON,
+	KEY_LOSE_LANE,
 };
 
 enum { GROUP_COMMON = 2, GROUP_OUTPUT };
@@ -40,6 +44,10 @@ static const struct argp_option options[] = {
 	{ "slots", KEY_SLOTS, "N", 0,
 	  "Packets per device that may be on their way, 2 to 65536; the smaller side counts", GROUP_COMMON },
 	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "Payload of a packet, 64K to 64M (1M); the smaller side counts",
+	  GROUP_COMMON },
+	{ "max-queued-bytes", KEY_QUEUED_BYTES, "N", 0,
+	  "Bytes of all devices' slots together, with K, M or G: slots become fewer and smaller to fit (no limit but "
+	  "--slots)",
 	  GROUP_COMMON },
 	{ "peer-timeout", KEY_PEER_TIMEOUT, "S", 0, "Seconds of silence after which the peer counts as dead (1)",
 	  GROUP_COMMON },
@@ -68,8 +76,23 @@ static const struct argp_option options[] = {
 	  "client-cert.pem, "
 	  "client-key.pem of the sender",
 	  GROUP_COMMON },
+	{ "payload", KEY_PAYLOAD, "clear|aead", 0,
+	  "aead: seal every packet (AES-256-GCM, key from --psk-file or --tls-dir), so that nobody on the way can read "
+	  "or "
+	  "change the state. aead at either side is for both; without it packets are clear, and clear said at one side "
+	  "refuses aead at the other",
+	  GROUP_COMMON },
 	{ "insecure", KEY_INSECURE, NULL, 0,
 	  "Do without either of them on an address that is not this machine's own loopback", GROUP_COMMON },
+	{ "lose-lane", KEY_LOSE_LANE, "LANE[@BYTES]", 0,
+	  "Rehearse the loss of a lane: this side lets it break once it has carried BYTES (0), and the others take "
+	  "over; give "
+	  "it once per lane",
+	  GROUP_COMMON },
+	{ "user", KEY_USER, "USER[:GROUP]", 0,
+	  "Go on as that user, without any right of root's, once devices, listener and keys are open; the journal is "
+	  "written, --then exec is run, and what a further session needs is opened as that user",
+	  GROUP_COMMON },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
 	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
 	{ 0 },
@@ -82,8 +105,45 @@ static void add_device(struct argp_state *state, struct transfer_options *transf
 	transfer->specs[transfer->devices++] = spec;
 }
 
-static error_t parse_authentication(int key, char *arg, struct transfer_options *transfer)
+static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
 {
+	switch (key) {
+	case KEY_QUEUED_BYTES:
+		transfer->queued_bytes_max =
+			option_size(state, "max-queued-bytes", arg, VFIOMIG_SLOT_BYTES_MIN, (uint64_t)1 << 40);
+		return 0;
+	case KEY_USER:
+		transfer->user = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void lose_lane(struct argp_state *state, struct transfer_options *transfer, const char *arg)
+{
+	const char *at = strchr(arg, '@');
+	uint64_t lane = 0, bytes = 0;
+	char number[8] = "";
+
+	if (at && at - arg < (ptrdiff_t)sizeof(number))
+		memcpy(number, arg, (size_t)(at - arg));
+	if (option_read_number(at ? number : arg, &lane) || lane >= VFIOMIG_LANES_MAX ||
+	    (at && option_read_number(at + 1, &bytes)) || bytes == UINT64_MAX)
+		argp_error(state, "--lose-lane %s: a lane from 0 to %d is needed, and bytes after an @", arg,
+			   VFIOMIG_LANES_MAX - 1);
+	else
+		transfer->lose_after[lane] = bytes + 1;
+}
+
+static error_t parse_security(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
+{
+	static const struct option_word payloads[] = {
+		{ "clear", VFIOMIG_PAYLOAD_CLEAR },
+		{ "aead", VFIOMIG_PAYLOAD_AEAD },
+		{ NULL, 0 },
+	};
+
 	switch (key) {
 	case KEY_PSK_FILE:
 		transfer->psk_file = arg;
@@ -91,12 +151,22 @@ static error_t parse_authentication(int key, char *arg, struct transfer_options 
 	case KEY_TLS_DIR:
 		transfer->tls_dir = arg;
 		return 0;
+	case KEY_PAYLOAD:
+		transfer->payload = (enum vfiomig_payload)option_choice(state, "payload", arg, payloads);
+		return 0;
 	case KEY_INSECURE:
 		transfer->insecure = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+void transfer_check_payload(struct argp_state *state, const struct transfer_options *transfer)
+{
+	if (transfer->payload == VFIOMIG_PAYLOAD_AEAD && transfer_is_plain(transfer))
+		argp_error(state,
+			   "--payload aead: packets are sealed with a key from TLS: give --psk-file or --tls-dir");
 }
 
 static void check_whole(struct argp_state *state, const struct transfer_options *transfer)
@@ -152,6 +222,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_STATES:
 		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
+	case KEY_LOSE_LANE:
+		lose_lane(state, transfer, arg);
+		return 0;
 	case KEY_JSON:
 		transfer->json = true;
 		return 0;
@@ -162,7 +235,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_whole(state, transfer);
 		return 0;
 	default:
-		return parse_authentication(key, arg, transfer);
+		return parse_security(key, arg, state, transfer) ? parse_bounds(key, arg, state, transfer) : 0;
 	}
 }
 
@@ -186,12 +259,14 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.gate = transfer->gate,
 		.slots = transfer->slots,
 		.slot_bytes = transfer->slot_bytes,
+		.queued_bytes_max = transfer->queued_bytes_max,
 		.peer_timeout_ms = transfer->peer_timeout_ms,
 		.device_timeout_ms = transfer->device_timeout_ms,
 		.hold_ms = transfer->hold_ms,
 		.journal_dir = transfer->journal_dir,
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
+		.payload = transfer->payload,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

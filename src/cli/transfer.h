@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <vfiomig/vfiomig.h>
 
@@ -19,14 +20,19 @@ struct transfer_options {
 	enum vfiomig_gate gate;
 	unsigned slots; /* per device */
 	size_t slot_bytes;
+	uint64_t queued_bytes_max; /* all devices */
+	const char *user;	   /* USER[:GROUP], whose rights are enough once all is open; NULL: stays who it is */
 	unsigned peer_timeout_ms, device_timeout_ms;
 	unsigned hold_ms;
 	const char *journal_dir;
 	bool serial_states;		/* one device after another */
 	struct vmm vmm;			/* each role's own option sets it */
 	const char *psk_file, *tls_dir; /* at most one of them */
+	enum vfiomig_payload payload;	/* needs one of the two */
 	bool insecure;			/* neither is needed, wherever the peer is */
 	bool json, verbose;
+	/* A rehearsal: by lane, the bytes after which it is lost, plus one; 0: it is not. */
+	uint64_t lose_after[VFIOMIG_LANES_MAX];
 };
 
 /* Its input is a struct transfer_options. Long options only take keys from TRANSFER_KEY_FIRST on: a parent stays below. */
@@ -48,6 +54,8 @@ int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig
 
 /* Neither a key nor a certificate was given. */
 bool transfer_is_plain(const struct transfer_options *transfer);
+/* Packets cannot be sealed without either: said by argp_error, by the commands, which may know a better reason before. */
+void transfer_check_payload(struct argp_state *state, const struct transfer_options *transfer);
 /* What they prove themselves with, in the words of the report: "psk", "x509" or "none". */
 const char *transfer_authentication(const struct transfer_options *transfer);
 

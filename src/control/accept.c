@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/listener.h"
+#include "control/peer_user.h"
 #include "wire/hello.h"
 
 enum {
@@ -36,6 +37,7 @@ struct control_accept {
 	int epoll_fd; /* owned; the tag of an entry is its place in the table */
 	int listener;
 	uint64_t preface_ns;
+	unsigned refused;
 	uint64_t resume_ns; /* the listener is left alone until then; 0: it is not */
 	struct pending pending[ACCEPT_PENDING_MAX];
 };
@@ -124,7 +126,10 @@ static void accept_take(struct control_accept *accept, uint64_t now_ns)
 	for (unsigned i = 0; i < ACCEPT_BATCH_MAX; i++) {
 		int fd = accept4(accept->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0) {
+		if (fd >= 0 && !peer_user_trusted(fd)) {
+			accept->refused++;
+			close(fd);
+		} else if (fd >= 0) {
 			accept_enter(accept, fd, now_ns);
 		} else if (accept_exhausted(errno)) {
 			accept_pause(accept, now_ns);
@@ -245,6 +250,11 @@ uint64_t control_accept_deadline_ns(const struct control_accept *accept)
 		if (accept->pending[i].fd >= 0 && accept->pending[i].deadline_ns < earliest_ns)
 			earliest_ns = accept->pending[i].deadline_ns;
 	return earliest_ns;
+}
+
+unsigned control_accept_refused(const struct control_accept *accept)
+{
+	return accept->refused;
 }
 
 void control_accept_close(struct control_accept *accept)

@@ -36,6 +36,9 @@ int control_accept_poll(struct control_accept *accept, uint64_t now_ns, struct c
 /* When it must be polled at the latest; UINT64_MAX: no need. */
 uint64_t control_accept_deadline_ns(const struct control_accept *accept);
 
+/* How many have come by a UNIX socket so far that are neither root nor this process's user, and were sent away at once. */
+unsigned control_accept_refused(const struct control_accept *accept);
+
 /* Drops everybody who waits. NULL is fine. */
 void control_accept_close(struct control_accept *accept);
 

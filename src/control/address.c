@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/error.h"
 
@@ -85,12 +86,36 @@ static int address_lookup(const char *text, const struct address_text *parts, st
 	return 0;
 }
 
+static bool is_unix(const char *text)
+{
+	return strncmp(text, "unix:", 5) == 0;
+}
+
+static int unix_address(const char *text, struct sockaddr_storage *out, socklen_t *out_bytes, struct vfiomig_error *err)
+{
+	struct sockaddr_un *address = (struct sockaddr_un *)out;
+	const char *path = text + 5;
+
+	if (!*path)
+		return address_bad(text, "the path is missing (unix:PATH)", err);
+	if (strlen(path) > ADDRESS_PATH_BYTES_MAX)
+		return address_bad(text, "its path is too long for a socket", err);
+	memset(out, 0, sizeof(*out));
+	address->sun_family = AF_UNIX;
+	memcpy(address->sun_path, path, strlen(path));
+	*out_bytes = sizeof(*address);
+	return 0;
+}
+
 int address_resolve(const char *text, bool passive, struct sockaddr_storage *out, socklen_t *out_bytes,
 		    struct vfiomig_error *err)
 {
 	struct address_text parts = { 0 };
-	const char *why = address_split(&parts, text);
+	const char *why;
 
+	if (is_unix(text))
+		return unix_address(text, out, out_bytes, err);
+	why = address_split(&parts, text);
 	if (!why && !passive && !*parts.host)
 		why = "the host is missing";
 	if (!why && !passive && strcmp(parts.port, "0") == 0)
@@ -113,14 +138,33 @@ int address_resolve_host(const char *text, struct sockaddr_storage *out, socklen
 	return address_lookup(text, &parts, out, out_bytes, err);
 }
 
+socklen_t address_bytes(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_UNIX)
+		return sizeof(struct sockaddr_un);
+	return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+/* Who connects by a socket's path has none of his own. */
+static void unix_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES])
+{
+	const char *path = ((const struct sockaddr_un *)address)->sun_path;
+
+	if (*path)
+		snprintf(out, ADDRESS_TEXT_BYTES, "unix:%.*s", (int)ADDRESS_PATH_BYTES_MAX, path);
+	else
+		snprintf(out, ADDRESS_TEXT_BYTES, "a process of this machine");
+}
+
 const char *address_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES])
 {
-	socklen_t bytes = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	bool v6 = address->ss_family == AF_INET6;
 	char host[ADDRESS_TEXT_BYTES - 16], port[8];
 
-	if (getnameinfo((const struct sockaddr *)address, bytes, host, sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV))
+	if (address->ss_family == AF_UNIX)
+		unix_format(address, out);
+	else if (getnameinfo((const struct sockaddr *)address, address_bytes(address), host, sizeof(host), port,
+			     sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		snprintf(out, ADDRESS_TEXT_BYTES, "an unknown address");
 	else
 		snprintf(out, ADDRESS_TEXT_BYTES, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);

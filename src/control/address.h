@@ -12,10 +12,13 @@
 
 #include <vfiomig/error.h>
 
-enum { ADDRESS_TEXT_BYTES = 80 };
+enum {
+	ADDRESS_TEXT_BYTES = 80,
+	ADDRESS_PATH_BYTES_MAX = ADDRESS_TEXT_BYTES - sizeof("unix:"), /* so that every address can be said in full */
+};
 
 /*
- * "HOST:PORT", "[V6]:PORT" and, where @passive, ":PORT" and port 0. May ask the resolver, and then waits for it.
+ * "HOST:PORT", "[V6]:PORT" and, where @passive, ":PORT" and port 0; "unix:PATH" of at most ADDRESS_PATH_BYTES_MAX. May ask the resolver, and then waits for it.
  *   -EINVAL (VFIOMIG_USAGE)  it cannot be read, or the name is not known; the sentence has the offending text
  */
 int address_resolve(const char *text, bool passive, struct sockaddr_storage *out, socklen_t *out_bytes,
@@ -25,7 +28,10 @@ int address_resolve(const char *text, bool passive, struct sockaddr_storage *out
 int address_resolve_host(const char *text, struct sockaddr_storage *out, socklen_t *out_bytes,
 			 struct vfiomig_error *err);
 
-/* "10.1.2.3:4711", "[fe80::1]:4711"; "an unknown address" where there is none. Returns @out. */
+/* What bind and connect want to know of it. */
+socklen_t address_bytes(const struct sockaddr_storage *address);
+
+/* "10.1.2.3:4711", "[fe80::1]:4711", "unix:/run/migration"; "an unknown address" where there is none. Returns @out. */
 const char *address_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES]);
 
 #endif

@@ -236,6 +236,13 @@ int control_prove(struct control_conn *conn, const uint8_t session[16], unsigned
 	return conn->stream.ops->prove(&conn->stream, about, sizeof(about), proof);
 }
 
+int control_payload_key(struct control_conn *conn, const uint8_t session[16], uint8_t key[32])
+{
+	if (!conn->stream.ops->key)
+		return -ENOTSUP;
+	return conn->stream.ops->key(&conn->stream, session, sizeof(conn->session), key);
+}
+
 bool control_drained(const struct control_conn *conn)
 {
 	return queue_empty(&conn->queue);

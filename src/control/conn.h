@@ -69,7 +69,7 @@ int control_send(struct control_conn *conn, uint16_t type, const void *body, siz
  *   -EPROTONOSUPPORT the peer speaks another version (VFIOMIG_PREFLIGHT, "peer-version")
  *   -ETIMEDOUT       the peer acknowledges nothing any more (VFIOMIG_TIMEOUT)
  *   -EACCES          one end does not take the other for what it must be (VFIOMIG_AUTH): "authentication",
- *                    "peer-plain", "peer-wants-proof"; no frame of this peer was read
+ *                    "peer-plain", "peer-wants-proof", "peer-user"; no frame of this peer was read
  *   -EBUSY           it has another session (VFIOMIG_PREFLIGHT)
  *   -ECONNREFUSED and other errnos of connect and recv (VFIOMIG_FABRIC)
  * All frames that came before an end are handed out before it is told.
@@ -87,6 +87,8 @@ bool control_ready(const struct control_conn *conn);
  * or lane is it the same. Once ready. Zero where the stream proves nothing; 0 or -EIO.
  */
 int control_prove(struct control_conn *conn, const uint8_t session[16], unsigned lane, uint8_t proof[32]);
+/* A key for the packets of @session that only the two ends have. Once ready; 0, -EIO, or -ENOTSUP: the stream has no secret. */
+int control_payload_key(struct control_conn *conn, const uint8_t session[16], uint8_t key[32]);
 /* Everything sent so far is the kernel's. */
 bool control_drained(const struct control_conn *conn);
 

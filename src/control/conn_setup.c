@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "control/conn_parts.h"
+#include "control/peer_user.h"
 
 int conn_fail(struct control_conn *conn, enum vfiomig_code code, int errnum, const char *name, const char *format, ...)
 {
@@ -53,6 +54,9 @@ static int conn_connect(struct control_conn *conn)
 	if (errnum)
 		return conn_fail(conn, VFIOMIG_FABRIC, errnum, "connect", "cannot connect to %s: %s", conn->peer,
 				 strerror(errnum));
+	if (!peer_user_trusted(fd.fd))
+		return conn_fail(conn, VFIOMIG_AUTH, EACCES, "peer-user",
+				 "who listens at %s is neither root nor this process's user", conn->peer);
 	conn->state = CONN_PREFACE;
 	return 0;
 }

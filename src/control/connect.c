@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The source's first step towards its peer; how it ends, control_poll tells. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "control/address.h"
 #include "control/conn.h"
-
-static socklen_t address_bytes(const struct sockaddr_storage *address)
-{
-	return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-}
 
 int control_connect_start(const struct sockaddr_storage *peer, const struct sockaddr_storage *local,
 			  struct vfiomig_error *err)

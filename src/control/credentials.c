@@ -101,6 +101,10 @@ static void name_host(struct credentials *credentials, const char *peer)
 	const char *colon = strrchr(peer, ':');
 	size_t bytes = colon ? (size_t)(colon - peer) : strlen(peer);
 
+	if (!strncmp(peer, "unix:", 5)) {
+		peer = "localhost"; /* a path is no name that a certificate could bear */
+		bytes = strlen(peer);
+	}
 	if (bytes >= 2 && peer[0] == '[' && peer[bytes - 1] == ']') {
 		peer++;
 		bytes -= 2;

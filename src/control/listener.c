@@ -6,8 +6,12 @@
 #include "control/listener.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -19,12 +23,52 @@ enum { LISTENER_BACKLOG = 2 * VFIOMIG_LANES_MAX };
 struct vfiomig_listener {
 	int fd; /* owned */
 	char address[ADDRESS_TEXT_BYTES];
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* of a UNIX socket, to be removed at the end */
 };
+
+static bool is_socket(const char *path)
+{
+	struct stat status;
+
+	return !lstat(path, &status) && S_ISSOCK(status.st_mode);
+}
+
+/* Nobody listens on it any more: what it was left by has not ended well, and its name is free. */
+static bool is_left_over(const struct sockaddr_storage *address, socklen_t bytes)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, bytes) && errno == ECONNREFUSED;
+
+	if (fd >= 0)
+		close(fd);
+	return refused;
+}
+
+/* Only its owner may connect, from the moment that it is there. */
+static int unix_bind(int fd, const struct sockaddr_storage *address, socklen_t bytes)
+{
+	const char *path = ((const struct sockaddr_un *)address)->sun_path;
+
+	if (fchmod(fd, 0600))
+		return -errno;
+	if (!bind(fd, (const struct sockaddr *)address, bytes))
+		return 0;
+	if (errno != EADDRINUSE)
+		return -errno;
+	if (!is_socket(path) || !is_left_over(address, bytes) || unlink(path))
+		return -EADDRINUSE;
+	return bind(fd, (const struct sockaddr *)address, bytes) ? -errno : 0;
+}
 
 static int listener_bind(int fd, const struct sockaddr_storage *address, socklen_t bytes)
 {
 	const int on = 1;
 
+	if (address->ss_family == AF_UNIX) {
+		int result = unix_bind(fd, address, bytes);
+
+		return result ? result : listen(fd, LISTENER_BACKLOG) ? -errno : 0;
+	}
 	/* A destination that is started again must not wait for the last session's TIME_WAIT. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
 		return -errno;
@@ -37,7 +81,7 @@ static int listener_refused(const char *text, int result, struct vfiomig_error *
 {
 	if (result == -EADDRINUSE)
 		return error_set(err, VFIOMIG_PREFLIGHT, EADDRINUSE, "address-in-use",
-				 "cannot listen on '%s': another program has this port", text);
+				 "cannot listen on '%s': another program has it", text);
 	return error_set(err, VFIOMIG_PREFLIGHT, -result, "listen", "cannot listen on '%s': %s", text,
 			 strerror(-result));
 }
@@ -58,14 +102,18 @@ int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, st
 		return listener_refused(address, -ENOMEM, err);
 	listener->fd = socket(bound.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	result = listener->fd < 0 ? -errno : listener_bind(listener->fd, &bound, bytes);
-	bytes = sizeof(bound);
-	if (result == 0 && getsockname(listener->fd, (struct sockaddr *)&bound, &bytes))
+	if (bound.ss_family != AF_UNIX)
+		bytes = sizeof(bound);
+	if (result == 0 && bound.ss_family != AF_UNIX && getsockname(listener->fd, (struct sockaddr *)&bound, &bytes))
 		result = -errno;
 	if (result) {
 		vfiomig_listener_close(listener);
 		return listener_refused(address, result, err);
 	}
 	address_format(&bound, listener->address);
+	if (bound.ss_family == AF_UNIX)
+		memcpy(listener->path, ((struct sockaddr_un *)&bound)->sun_path,
+		       sizeof(((struct sockaddr_un *)&bound)->sun_path));
 	*out = listener;
 	return 0;
 }
@@ -84,6 +132,8 @@ void vfiomig_listener_close(struct vfiomig_listener *listener)
 {
 	if (!listener)
 		return;
+	if (listener->path[0])
+		unlink(listener->path);
 	if (listener->fd >= 0)
 		close(listener->fd);
 	free(listener);

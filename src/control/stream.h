@@ -32,6 +32,8 @@ struct control_stream_ops {
 	 * NULL: nothing can be proved.
 	 */
 	int (*prove)(struct control_stream *stream, const void *about, size_t bytes, uint8_t proof[32]);
+	/* A key that only they have, of its own for each @context. Errors, and NULL, as of prove. */
+	int (*key)(struct control_stream *stream, const void *context, size_t bytes, uint8_t key[32]);
 	/* Frees @state; the descriptor is not the stream's. May be NULL. */
 	void (*close)(struct control_stream *stream);
 };

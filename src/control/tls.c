@@ -20,7 +20,8 @@
 #include "control/credentials.h"
 #include "wire/hello.h"
 
-static const char exporter_label[] = "EXPORTER-rdma-vfiomig-lane";
+static const char lane_label[] = "EXPORTER-rdma-vfiomig-lane";
+static const char payload_label[] = "EXPORTER-rdma-vfiomig-payload";
 static const char psk_priority[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+DHE-PSK";
 static const char certificate_priority[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
 
@@ -234,13 +235,22 @@ static int tls_prove(struct control_stream *stream, const void *about, size_t by
 {
 	struct tls *tls = tls_of(stream);
 	char key[32];
-	int rc =
-		gnutls_prf_rfc5705(tls->session, sizeof(exporter_label) - 1, exporter_label, 0, NULL, sizeof(key), key);
+	int rc = gnutls_prf_rfc5705(tls->session, sizeof(lane_label) - 1, lane_label, 0, NULL, sizeof(key), key);
 
 	if (!rc)
 		rc = gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, sizeof(key), about, bytes, proof);
 	gnutls_memset(key, 0, sizeof(key));
 	return rc ? -EIO : 0;
+}
+
+static int tls_key(struct control_stream *stream, const void *context, size_t bytes, uint8_t key[32])
+{
+	struct tls *tls = tls_of(stream);
+
+	return gnutls_prf_rfc5705(tls->session, sizeof(payload_label) - 1, payload_label, bytes, context, 32,
+				  (char *)key)
+		       ? -EIO
+		       : 0;
 }
 
 static void tls_close(struct control_stream *stream)
@@ -264,5 +274,6 @@ const struct control_stream_ops control_stream_tls = {
 	.write = tls_write,
 	.events = tls_events,
 	.prove = tls_prove,
+	.key = tls_key,
 	.close = tls_close,
 };

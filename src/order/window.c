@@ -57,7 +57,7 @@ int window_put(struct window *window, uint64_t index, uint32_t bytes, uint32_t f
 		return rc;
 	if (flags & CONFIG_STATE) {
 		if (window->last != UINT64_MAX)
-			return refuse(why, "packet-after-config");
+			return refuse(why, "config-twice");
 		if (index + 1 < window->end)
 			return refuse(why, "config-not-last");
 		window->last = index + 1;

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "session/core_table.h"
 
-static void out_of_phase(struct core *core, enum message_type message, uint64_t now, struct core_actions *actions)
+void core_out_of_phase(struct core *core, enum message_type message, uint64_t now, struct core_actions *actions)
 {
 	struct vfiomig_error err = { 0 };
 
@@ -30,8 +30,13 @@ static void on_message(struct core *core, const struct core_event *event, uint64
 	core->heard_ns = now;
 	if (event->message == MESSAGE_HEARTBEAT || core->phase >= PHASE_DONE)
 		return;
+	if (event->message == MESSAGE_FENCE || event->message == MESSAGE_FENCED ||
+	    event->message == MESSAGE_LANE_LOST) {
+		core_lane_message(core, event, now, actions);
+		return;
+	}
 	if (!fact || !(core->phases[core->phase].accepts & fact) || (core->facts & fact)) {
-		out_of_phase(core, event->message, now, actions);
+		core_out_of_phase(core, event->message, now, actions);
 		return;
 	}
 	core->facts |= fact;
@@ -53,7 +58,7 @@ static void on_stream_end(struct core *core, const struct core_event *event, uin
 		return;
 	if (core->role != VFIOMIG_DESTINATION || core->phase != PHASE_STREAM || event->device >= core->devices ||
 	    core->device[event->device].ended) {
-		out_of_phase(core, MESSAGE_STREAM_END, now, actions);
+		core_out_of_phase(core, MESSAGE_STREAM_END, now, actions);
 		return;
 	}
 	device = &core->device[event->device];
@@ -152,20 +157,6 @@ static void on_device_stuck(struct core *core, const struct core_event *event, u
 	}
 }
 
-/*
- * A peer that gives up says so over control and then fences its lanes, and the two are not ordered: wait a moment for the
- * cause before taking the lane's own end for it (core_watch.c).
- */
-static void on_lane_lost(struct core *core, const struct core_event *event, uint64_t now)
-{
-	enum core_phase last = core->role == VFIOMIG_SOURCE ? PHASE_DRAIN : PHASE_STREAM;
-
-	if (core->phase > last || core->lane_lost_ns)
-		return;
-	core->lane_lost_ns = now;
-	core->lane_lost = *event->error;
-}
-
 static void on_lost(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
 {
 	if (core_finished(core))
@@ -252,7 +243,10 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 		core_unwritten(core, event->error, now, actions);
 		break;
 	case CORE_LANE_LOST:
-		on_lane_lost(core, event, now);
+		core_lane_lost(core, event->lane, event->error, now, actions);
+		break;
+	case CORE_LANE_FENCED:
+		core_lane_fenced(core, event->lane, now, actions);
 		break;
 	case CORE_LOST:
 		on_lost(core, event, now, actions);

@@ -70,17 +70,18 @@ const char *device_request_name(enum device_request request);
 
 enum core_event_kind {
 	CORE_START,
-	CORE_FACT,	   /* .fact: something the shell was asked for is done */
-	CORE_MESSAGE,	   /* .message: a message without body, or with one that the shell has taken in */
+	CORE_FACT,    /* .fact: something the shell was asked for is done */
+	CORE_MESSAGE, /* .message: one without body, or with one that the shell has taken in; .lane .device of FENCED */
 	CORE_STREAM_END,   /* .device .counts: destination */
 	CORE_TOKEN,	   /* .token .arrived: destination */
 	CORE_DEVICE_DONE,  /* .device .request .error .counts */
 	CORE_DEVICE_STUCK, /* .device .error: what it was asked for outlived its deadline; no answer will ever come */
 	CORE_FAILED,	   /* .error: something on this side failed */
 	CORE_UNWRITTEN,	   /* .error: the journal does not take what it was asked to */
-	CORE_LANE_LOST,	   /* .error: a lane is gone; the cause may be on its way over control */
-	CORE_LOST,	   /* .error: the control connection is gone */
-	CORE_ABORT,	   /* .error: the peer gives up, and why */
+	CORE_LANE_LOST,	   /* .lane .error: a lane is gone; the cause may be on its way over control */
+	CORE_LANE_FENCED, /* .lane: nothing of it touches the arena any more on this side, and all that came is taken in */
+	CORE_LOST,	  /* .error: the control connection is gone */
+	CORE_ABORT,	  /* .error: the peer gives up, and why */
 	CORE_CANCEL,
 	CORE_TICK
 };
@@ -100,7 +101,7 @@ struct core_event {
 	enum core_event_kind kind;
 	enum core_fact fact;
 	enum message_type message;
-	unsigned device;
+	unsigned device, lane;
 	enum device_request request;
 	struct stream_counts counts;
 	const struct token *token; /* valid during the step */
@@ -112,11 +113,11 @@ enum core_action_kind {
 	ACTION_PROBE = 1,     /* -> FACT_PROBED */
 	ACTION_OPEN_FABRIC,   /* -> FACT_FABRIC_OPEN */
 	ACTION_CONNECT_LANES, /* -> FACT_LANES_UP */
-	ACTION_SEND,	      /* .message (.device for STREAM_END); ABORT and DONE carry core.outcome */
-	ACTION_DEVICE,	      /* .device .request -> CORE_DEVICE_DONE */
-	ACTION_END_PRECOPY,   /* the devices' PRE_COPY streams end where they are */
-	ACTION_TOKEN,	      /* post the token */
-	ACTION_RELEASE,	      /* -> FACT_RELEASED */
+	ACTION_SEND, /* .message (.device for STREAM_END, .lane and .device for FENCED); ABORT and DONE: core.outcome */
+	ACTION_DEVICE,	    /* .device .request -> CORE_DEVICE_DONE */
+	ACTION_END_PRECOPY, /* the devices' PRE_COPY streams end where they are */
+	ACTION_TOKEN,	    /* post the token */
+	ACTION_RELEASE,	    /* -> FACT_RELEASED */
 	/*
 	 * .fact: PREPARED or COMMITTED -> that fact, or CORE_UNWRITTEN. ABORTED and RUNNING are not answered: the actions after
 	 * it wait until it was tried.
@@ -124,13 +125,15 @@ enum core_action_kind {
 	ACTION_JOURNAL,
 	ACTION_STOP_WAITS, /* every wait of the data path ends with -ECANCELED */
 	ACTION_FENCE,	   /* -> FACT_FABRIC_DOWN */
+	ACTION_FENCE_LANE, /* .lane -> CORE_LANE_FENCED; it may be dead already */
+	ACTION_RESEND,	   /* source: .lane .device: FENCED, which is at hand, into the flow */
 	ACTION_FINISH,	   /* the session has ended; core.outcome says how */
 };
 
 struct core_action {
 	enum core_action_kind kind;
 	enum message_type message;
-	unsigned device;
+	unsigned device, lane;
 	enum device_request request;
 	enum core_fact fact;
 };
@@ -182,6 +185,22 @@ struct core_device {
 	unsigned order;			/* 1 for the first device whose counts were complete */
 };
 
+/* How far a lane is out of use. */
+enum core_lane_state {
+	CORE_LANE_LIVE = 0,
+	CORE_LANE_FENCING,  /* asked of this side's shell */
+	CORE_LANE_AGREEING, /* source: FENCE is out; destination: LANE_LOST is */
+	CORE_LANE_OVER,	    /* both sides know */
+	CORE_LANE_LAST,	    /* lost as the last one: it is not replaced, and not fenced on its own */
+};
+
+struct core_lane {
+	enum core_lane_state state;
+	bool wanted;	  /* destination: FENCE is here */
+	unsigned reports; /* source: devices of which FENCED has come */
+	uint64_t since_ns;
+};
+
 /* What a source is for. All but the first end by the way back, without an error. */
 enum core_purpose { CORE_MIGRATE = 0, CORE_PROBE /* ends with PRECOPY */, CORE_RECORD /* ends with DRAIN */ };
 
@@ -196,6 +215,8 @@ struct core {
 	uint64_t downtime_limit_ns; /* source: give up before the commit beyond it; 0: no limit */
 	unsigned devices;
 	struct core_device device[VFIOMIG_DEVICES_MAX];
+	unsigned lanes; /* 0: a lost lane is not replaced */
+	struct core_lane lane[VFIOMIG_LANES_MAX];
 	enum core_phase phase;
 	uint32_t facts;
 	uint64_t phase_ns;		/* since when it is in this phase */
@@ -204,7 +225,7 @@ struct core {
 	uint64_t gate_ns;		/* destination: since when only the gate is awaited; 0: it is not */
 	uint64_t stop_ns;		/* when the first device left its running state; 0: not yet */
 	uint64_t done_ns;		/* source: when DONE came */
-	uint64_t lane_lost_ns;		/* when the first lane was lost; 0: none was */
+	uint64_t lane_lost_ns;		/* when a lane was lost that none can replace; 0: none was */
 	struct vfiomig_error lane_lost; /* why, as far as the lane knows */
 	bool peer_gone;			/* the control connection is of no use any more */
 	bool peer_knows;		/* ABORT was sent, or came */
@@ -231,6 +252,9 @@ void core_init(struct core *core, const struct core_config *config, uint64_t now
 
 /* Devices are known (before CORE_START at the source; with OFFER at the destination), gates with AGREE. */
 void core_set_devices(struct core *core, unsigned devices);
+
+/* With AGREE: how many can be lost before the session is. */
+void core_set_lanes(struct core *core, unsigned lanes);
 
 /* One event in; the actions that follow from it out, in order. */
 void core_step(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions);

@@ -80,6 +80,12 @@ void core_set_devices(struct core *core, unsigned devices)
 	core->devices = devices;
 }
 
+void core_set_lanes(struct core *core, unsigned lanes)
+{
+	assert(lanes >= 1 && lanes <= VFIOMIG_LANES_MAX);
+	core->lanes = lanes;
+}
+
 bool core_all_through(const struct core *core, uint8_t steps)
 {
 	for (unsigned d = 0; d < core->devices; d++)

@@ -81,6 +81,17 @@ void core_ask_touched(struct core *core, enum device_request request, struct cor
 /* Run to the fixed point. */
 void core_advance(struct core *core, uint64_t now, struct core_actions *actions);
 
+/* The peer said what it may not say now: the end. */
+void core_out_of_phase(struct core *core, enum message_type message, uint64_t now, struct core_actions *actions);
+
+/* Lanes that die (core_lanes.c). */
+void core_lane_lost(struct core *core, unsigned lane, const struct vfiomig_error *error, uint64_t now,
+		    struct core_actions *actions);
+void core_lane_fenced(struct core *core, unsigned lane, uint64_t now, struct core_actions *actions);
+/* FENCE, FENCED, LANE_LOST. */
+void core_lane_message(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions);
+void core_lanes_watch(struct core *core, uint64_t now, struct core_actions *actions);
+
 /* The first cause of failure wins; begins the way back, or what the phase allows instead. */
 void core_fail(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions);
 

@@ -54,13 +54,19 @@ static uint64_t phase_limit_ns(const struct core *core)
 	return limit_ms <= PHASE_ANSWER_LIMIT ? limit_ms * core->hold_ns : limit_ms * NS_PER_MS;
 }
 
+/* The peer's own word may tell better why a lane ended; but not where the cause is ours, and all lanes went with their device. */
+static uint64_t lane_grace_ns(const struct core *core)
+{
+	return core->lane_lost.errnum == ENODEV ? 0 : LANE_GRACE_MS * NS_PER_MS;
+}
+
 static void check_limits(struct core *core, uint64_t now, struct core_actions *actions)
 {
 	const struct phase_row *row = &core->phases[core->phase];
 	uint64_t limit_ns = phase_limit_ns(core);
 	struct vfiomig_error err = { 0 };
 
-	if (core->lane_lost_ns && now - core->lane_lost_ns >= LANE_GRACE_MS * NS_PER_MS) {
+	if (core->lane_lost_ns && now - core->lane_lost_ns >= lane_grace_ns(core)) {
 		core_fail(core, &core->lane_lost, now, actions);
 		return;
 	}
@@ -108,5 +114,6 @@ void core_watch(struct core *core, uint64_t now, struct core_actions *actions)
 	check_silence(core, now, actions);
 	if (core->phase < PHASE_DONE)
 		check_limits(core, now, actions);
+	core_lanes_watch(core, now, actions);
 	core_check_downtime(core, now, actions);
 }

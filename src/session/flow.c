@@ -6,18 +6,13 @@
 #include <stdlib.h>
 
 #include "order/credit.h"
-
-/* Lane of packet @index of device @d: neighbours travel on different lanes, and devices start on different ones. */
-static unsigned lane_of(const struct flow *flow, unsigned d, uint64_t index)
-{
-	return (unsigned)((d + index) % flow->lanes);
-}
+#include "session/flow_parts.h"
 
 static size_t memory_bytes(const struct flow_shape *shape)
 {
 	size_t entry = shape->role == VFIOMIG_SOURCE ? sizeof(struct flow_slot) : sizeof(struct window_entry);
 
-	return shape->devices * (shape->slots * entry + shape->lanes * sizeof(uint64_t));
+	return shape->devices * (shape->slots * entry + shape->lanes * 2 * sizeof(uint64_t));
 }
 
 int flow_init(struct flow *flow, const struct flow_shape *shape)
@@ -29,15 +24,17 @@ int flow_init(struct flow *flow, const struct flow_shape *shape)
 			       .devices = shape->devices,
 			       .lanes = shape->lanes,
 			       .slots = shape->slots,
-			       .slot_bytes = shape->slot_bytes };
+			       .slot_bytes = shape->slot_bytes,
+			       .token_lane = -1 };
 	flow->memory = calloc(1, memory_bytes(shape));
 	if (!flow->memory)
 		return -ENOMEM;
 	next = flow->memory;
-	for (unsigned l = 0; l < flow->lanes; l++, next += flow->devices) {
+	for (unsigned l = 0; l < flow->lanes; l++, next += 2 * flow->devices) {
 		flow->lane[l].next = next;
+		flow->lane[l].given = next + flow->devices;
 		for (unsigned d = 0; d < flow->devices; d++)
-			next[d] = (l + flow->lanes - d % flow->lanes) % flow->lanes;
+			next[d] = next[flow->devices + d] = (l + flow->lanes - d % flow->lanes) % flow->lanes;
 	}
 	entries = (char *)next;
 	for (unsigned d = 0; d < flow->devices; d++) {
@@ -58,7 +55,7 @@ void flow_fini(struct flow *flow)
 	*flow = (struct flow){ 0 };
 }
 
-static struct flow_action *emit(struct flow_actions *actions, enum flow_action_kind kind)
+struct flow_action *flow_emit(struct flow_actions *actions, enum flow_action_kind kind)
 {
 	struct flow_action *action = &actions->action[actions->count++];
 
@@ -67,12 +64,12 @@ static struct flow_action *emit(struct flow_actions *actions, enum flow_action_k
 	return action;
 }
 
-static void wake(struct flow *flow, unsigned d, struct flow_actions *actions)
+void flow_wake(struct flow *flow, unsigned d, struct flow_actions *actions)
 {
 	if (!flow->device[d].waiting)
 		return;
 	flow->device[d].waiting = false;
-	emit(actions, FLOW_WAKE)->device = d;
+	flow_emit(actions, FLOW_WAKE)->device = d;
 }
 
 bool flow_take(struct flow *flow, unsigned d, unsigned *slot, uint64_t *index)
@@ -101,41 +98,100 @@ bool flow_settled(struct flow *flow, unsigned d)
 	return !device->waiting;
 }
 
-/* The next packet for @lane, devices in turn. False: there is none. */
-static bool next_packet(struct flow *flow, struct flow_lane *lane, unsigned *d)
+/* Of device @d's packets whose home is lane @h, the first that waits. False: none does. */
+static bool first_waiting(struct flow *flow, unsigned h, unsigned d, uint64_t *index)
+{
+	const struct flow_device *device = &flow->device[d];
+	uint64_t *next = &flow->lane[h].next[d];
+
+	for (; *next < device->packets; *next += flow->lanes) {
+		const struct flow_slot *slot = &device->slots[*next % flow->slots];
+
+		if (slot->owner == OWNER_QUEUE && slot->index == *next) {
+			*index = *next;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first packet of device @d that lane @l may carry: its own, or one whose home is fenced. */
+static bool first_for(struct flow *flow, unsigned l, unsigned d, uint64_t *index)
+{
+	bool any = first_waiting(flow, l, d, index);
+	uint64_t other;
+
+	for (unsigned h = 0; flow->fenced && h < flow->lanes; h++)
+		if (flow->lane[h].state == LANE_FENCED && first_waiting(flow, h, d, &other) &&
+		    (!any || other < *index)) {
+			*index = other;
+			any = true;
+		}
+	return any;
+}
+
+/* The next packet for lane @l, devices in turn. False: there is none. */
+static bool next_packet(struct flow *flow, unsigned l, unsigned *d, uint64_t *index)
 {
 	for (unsigned i = 0; i < flow->devices; i++) {
-		*d = (lane->turn + i) % flow->devices;
-		if (lane->next[*d] < flow->device[*d].packets)
+		*d = (flow->lane[l].turn + i) % flow->devices;
+		if (first_for(flow, l, *d, index))
 			return true;
 	}
 	return false;
 }
 
-static void pump(struct flow *flow, unsigned l, struct flow_actions *actions)
+static bool has_room(const struct flow_lane *lane)
 {
-	struct flow_lane *lane = &flow->lane[l];
+	return lane->state == LANE_LIVE && lane->outstanding < FLOW_OUTSTANDING_MAX;
+}
+
+static void give(struct flow *flow, unsigned l, unsigned d, uint64_t index, struct flow_actions *actions)
+{
+	struct flow_lane *lane = &flow->lane[l], *home = &flow->lane[flow_home(flow, d, index)];
+	struct flow_slot *slot = &flow->device[d].slots[index % flow->slots];
+	struct flow_action *action = flow_emit(actions, FLOW_POST);
+
+	assert(credit_allows(flow->device[d].credit, flow->slots, index));
+	slot->owner = OWNER_LANE;
+	slot->lane = l;
+	home->next[d] = index + flow->lanes;
+	if (home->given[d] <= index)
+		home->given[d] = index + flow->lanes;
+	lane->turn = (d + 1) % flow->devices;
+	lane->outstanding++;
+	lane->packets++;
+	lane->bytes += slot->bytes;
+	action->lane = l;
+	action->device = d;
+	action->slot = (unsigned)(index % flow->slots);
+	action->bytes = slot->bytes;
+	action->immediate = immediate_make(IMMEDIATE_DATA, d, index);
+}
+
+void flow_pump(struct flow *flow, unsigned l, struct flow_actions *actions)
+{
+	uint64_t index;
 	unsigned d;
 
-	while (!lane->dead && lane->outstanding < FLOW_OUTSTANDING_MAX && next_packet(flow, lane, &d)) {
-		uint64_t index = lane->next[d];
-		struct flow_slot *slot = &flow->device[d].slots[index % flow->slots];
-		struct flow_action *action = emit(actions, FLOW_POST);
+	while (has_room(&flow->lane[l]) && next_packet(flow, l, &d, &index))
+		give(flow, l, d, index, actions);
+}
 
-		assert(slot->owner == OWNER_QUEUE && slot->index == index);
-		assert(credit_allows(flow->device[d].credit, flow->slots, index));
-		slot->owner = OWNER_LANE;
-		lane->next[d] += flow->lanes;
-		lane->turn = (d + 1) % flow->devices;
-		lane->outstanding++;
-		lane->packets++;
-		lane->bytes += slot->bytes;
-		action->lane = l;
-		action->device = d;
-		action->slot = (unsigned)(index % flow->slots);
-		action->bytes = slot->bytes;
-		action->immediate = immediate_make(IMMEDIATE_DATA, d, index);
+/* Who carries a packet whose home is @home: in turn, all that live and have room, once it is fenced. */
+static unsigned carrier(struct flow *flow, unsigned home)
+{
+	if (flow->lane[home].state != LANE_FENCED)
+		return home;
+	for (unsigned i = 0; i < flow->lanes; i++) {
+		unsigned l = (flow->next_lane + i) % flow->lanes;
+
+		if (!has_room(&flow->lane[l]))
+			continue;
+		flow->next_lane = (l + 1) % flow->lanes;
+		return l;
 	}
+	return home; /* none: the next one that has will find it */
 }
 
 void flow_filled(struct flow *flow, unsigned d, uint32_t bytes, bool config, struct flow_actions *actions)
@@ -151,7 +207,7 @@ void flow_filled(struct flow *flow, unsigned d, uint32_t bytes, bool config, str
 	device->packets++;
 	device->bytes += bytes;
 	device->config = config;
-	pump(flow, lane_of(flow, d, index), actions);
+	flow_pump(flow, carrier(flow, flow_home(flow, d, index)), actions);
 }
 
 void flow_sent(struct flow *flow, unsigned lane, unsigned d, unsigned slot, struct flow_actions *actions)
@@ -160,23 +216,37 @@ void flow_sent(struct flow *flow, unsigned lane, unsigned d, unsigned slot, stru
 	struct flow_slot *sent = &device->slots[slot];
 
 	actions->count = 0;
-	assert(sent->owner == OWNER_LANE);
+	/* Whoever posted it may say so late: by then it may have been given to another lane. */
+	if (flow->lane[lane].state != LANE_LIVE)
+		return;
+	assert(sent->owner == OWNER_LANE && sent->lane == lane);
 	sent->owner = sent->index < device->credit ? OWNER_NOBODY : OWNER_PEER;
 	flow->lane[lane].outstanding--;
-	pump(flow, lane, actions);
+	flow_pump(flow, lane, actions);
 	if (sent->owner == OWNER_NOBODY)
-		wake(flow, d, actions);
+		flow_wake(flow, d, actions);
 }
 
-/* Packets that were given to lanes, from the first on without a gap: no credit may speak of more. */
-static uint64_t given(const struct flow *flow, unsigned d)
+uint64_t flow_given(const struct flow *flow, unsigned d)
 {
 	uint64_t lowest = flow->device[d].packets;
 
 	for (unsigned l = 0; l < flow->lanes; l++)
-		if (flow->lane[l].next[d] < lowest)
-			lowest = flow->lane[l].next[d];
+		if (flow->lane[l].given[d] < lowest)
+			lowest = flow->lane[l].given[d];
 	return lowest;
+}
+
+void flow_free_loaded(struct flow *flow, unsigned d, uint64_t before)
+{
+	struct flow_device *device = &flow->device[d];
+
+	for (uint64_t i = before; i < device->credit; i++) {
+		struct flow_slot *slot = &device->slots[i % flow->slots];
+
+		if (slot->owner == OWNER_PEER && slot->index == i)
+			slot->owner = OWNER_NOBODY;
+	}
 }
 
 int flow_credit(struct flow *flow, uint32_t immediate, struct flow_actions *actions, const char **why)
@@ -191,22 +261,12 @@ int flow_credit(struct flow *flow, uint32_t immediate, struct flow_actions *acti
 		return -EPROTO;
 	*why = "credit-beyond-sent";
 	before = device->credit;
-	if (credit_take(&device->credit, given(flow, d), immediate_index(immediate)) < 0)
+	if (credit_take(&device->credit, flow_given(flow, d), immediate_index(immediate)) < 0)
 		return -EPROTO;
-	for (uint64_t i = before; i < device->credit; i++) {
-		struct flow_slot *slot = &device->slots[i % flow->slots];
-
-		if (slot->owner == OWNER_PEER && slot->index == i)
-			slot->owner = OWNER_NOBODY;
-	}
+	flow_free_loaded(flow, d, before);
 	if (device->credit > before)
-		wake(flow, d, actions);
+		flow_wake(flow, d, actions);
 	return 0;
-}
-
-void flow_lane_dead(struct flow *flow, unsigned lane)
-{
-	flow->lane[lane].dead = true;
 }
 
 bool flow_drained(const struct flow *flow)
@@ -219,14 +279,6 @@ bool flow_drained(const struct flow *flow)
 			return false;
 	}
 	return true;
-}
-
-int flow_lowest_lane(const struct flow *flow)
-{
-	for (unsigned l = 0; l < flow->lanes; l++)
-		if (!flow->lane[l].dead)
-			return (int)l;
-	return -ENOTCONN;
 }
 
 static bool source_consistent(const struct flow *flow, unsigned d)

@@ -3,12 +3,22 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "session/flow.h"
+#include "session/flow_parts.h"
 
 static int refuse(const char **why, const char *word)
 {
 	*why = word;
 	return -EPROTO;
+}
+
+/* A packet comes over its home, or, once that is fenced, over any lane but those: or else two could write one slot. */
+static bool may_come(const struct flow *flow, unsigned lane, unsigned d, uint64_t index)
+{
+	unsigned home = flow_home(flow, d, index);
+
+	if (flow->lane[lane].state == LANE_FENCED)
+		return false;
+	return home == lane || flow->lane[home].state == LANE_FENCED;
 }
 
 int flow_slot_of(const struct flow *flow, uint32_t immediate, unsigned *d, unsigned *slot, const char **why)
@@ -36,7 +46,7 @@ int flow_place(const struct flow *flow, unsigned lane, uint32_t immediate, uint3
 	index = window_index(window, immediate_index(immediate));
 	if (payload_bytes > flow->slot_bytes)
 		return refuse(why, "packet-too-long");
-	if ((*d + index) % flow->lanes != lane)
+	if (!may_come(flow, lane, *d, index))
 		return refuse(why, "packet-lane"); /* another lane may be filling this slot */
 	return window_check(window, index, why);
 }
@@ -50,7 +60,7 @@ static int check_arrival(const struct flow *flow, unsigned lane, uint32_t immedi
 		return refuse(why, "packet-foreign-device");
 	if (header->device != d || header->index != window_index(&flow->device[d].window, immediate_index(immediate)))
 		return refuse(why, "packet-immediate");
-	if ((d + header->index) % flow->lanes != lane)
+	if (!may_come(flow, lane, d, header->index))
 		return refuse(why, "packet-lane");
 	if (header->bytes > flow->slot_bytes)
 		return refuse(why, "packet-too-long");
@@ -113,7 +123,7 @@ static int credit_lane(const struct flow *flow, unsigned d)
 	for (unsigned i = 0; i < flow->lanes; i++) {
 		unsigned lane = (unsigned)((d + flow->device[d].window.base + i) % flow->lanes);
 
-		if (!flow->lane[lane].dead)
+		if (flow->lane[lane].state == LANE_LIVE)
 			return (int)lane;
 	}
 	return -ENOTCONN;

@@ -7,8 +7,6 @@
 
 #include "base/error.h"
 
-enum { RECEIVES_SPARE = 4 }; /* token, control, and room for a message that is being reposted */
-
 enum message_arch plan_arch(void)
 {
 #if defined(__x86_64__)
@@ -76,21 +74,13 @@ int plan_check_side(const struct plan_side *side, struct vfiomig_error *err)
 		if (rc)
 			return rc;
 	}
-	return 0;
-}
-
-/* Every slot of every device can have a receive waiting on every lane: what the RDMA device bears bounds the slots. */
-static uint32_t bearable_slots(const struct plan_side *side, unsigned devices)
-{
-	unsigned receives = side->receives_max > RECEIVES_SPARE ? side->receives_max - RECEIVES_SPARE : 0;
-
-	return receives / devices;
+	return plan_check_queued(side, err);
 }
 
 void plan_offer(const struct plan_side *side, struct message_offer *offer)
 {
 	const uint8_t rdma_bit = 1U << VFIOMIG_TRANSPORT_RDMA;
-	uint32_t bearable = bearable_slots(side, side->devices);
+	uint32_t bearable = plan_bearable_slots(side, side->devices);
 	/* A device that bears too few receives for all these devices is as good as none. */
 	bool rdma = side->transports & rdma_bit && bearable >= VFIOMIG_SLOTS_MIN;
 
@@ -103,7 +93,9 @@ void plan_offer(const struct plan_side *side, struct message_offer *offer)
 					.integrity = (uint8_t)side->integrity,
 					.transports = rdma ? side->transports : (uint8_t)(side->transports & ~rdma_bit),
 					.arch = (uint8_t)side->arch,
-					.gate_default = plan_gate_default() };
+					.gate_default = plan_gate_default(),
+					.payload = (uint8_t)side->payload };
+	plan_bound_memory(side, &offer->slots, &offer->slot_bytes);
 }
 
 void plan_device(const struct plan_side *side, unsigned d, struct message_device *message)
@@ -121,8 +113,17 @@ void plan_answer(const struct plan *plan, struct message_agreed *agreed)
 					   .slots = plan->slots,
 					   .slot_bytes = plan->slot_bytes,
 					   .transport = (uint8_t)plan->transport,
-					   .gated = plan->gated };
+					   .gated = plan->gated,
+					   .sealed = plan->payload == VFIOMIG_PAYLOAD_AEAD };
 	memcpy(agreed->reason, plan->reason, sizeof(agreed->reason));
+}
+
+/* Never less than was asked for, and never what has no key. */
+static bool payload_fits(const struct plan_side *side, bool sealed)
+{
+	if (sealed && !side->keyed)
+		return false;
+	return side->payload != (sealed ? VFIOMIG_PAYLOAD_CLEAR : VFIOMIG_PAYLOAD_AEAD);
 }
 
 int plan_accept(struct plan *plan, const struct plan_side *side, const struct message_agreed *agreed,
@@ -133,7 +134,8 @@ int plan_accept(struct plan *plan, const struct plan_side *side, const struct me
 	plan_offer(side, &offer);
 	if (agreed->lanes != offer.lanes || agreed->slots > offer.slots || agreed->slots < VFIOMIG_SLOTS_MIN ||
 	    agreed->slot_bytes > offer.slot_bytes || agreed->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
-	    !(offer.transports & 1U << agreed->transport) || (side->devices < 64 && agreed->gated >> side->devices))
+	    !(offer.transports & 1U << agreed->transport) || !payload_fits(side, agreed->sealed) ||
+	    (side->devices < 64 && agreed->gated >> side->devices))
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "agreed-beyond-offer",
 				 "the destination agreed to something that was not offered");
 	for (unsigned d = 0; d < side->devices; d++)
@@ -147,6 +149,7 @@ int plan_accept(struct plan *plan, const struct plan_side *side, const struct me
 			       .slots = agreed->slots,
 			       .slot_bytes = agreed->slot_bytes,
 			       .integrity = side->integrity,
+			       .payload = agreed->sealed ? VFIOMIG_PAYLOAD_AEAD : VFIOMIG_PAYLOAD_CLEAR,
 			       .transport = (enum vfiomig_transport)agreed->transport,
 			       .gated = agreed->gated };
 	memcpy(plan->reason, agreed->reason, sizeof(plan->reason));
@@ -299,8 +302,9 @@ static int agree_memory(struct plan *plan, const struct plan_side *side, const s
 {
 	plan->slots = offer->slots < side->slots ? offer->slots : side->slots;
 	plan->slot_bytes = offer->slot_bytes < side->slot_bytes ? offer->slot_bytes : side->slot_bytes;
+	plan_bound_memory(side, &plan->slots, &plan->slot_bytes);
 	if (plan->transport == VFIOMIG_TRANSPORT_RDMA) {
-		uint32_t bearable = bearable_slots(side, plan->devices);
+		uint32_t bearable = plan_bearable_slots(side, plan->devices);
 
 		if (plan->slots > bearable)
 			plan->slots = bearable;
@@ -310,6 +314,25 @@ static int agree_memory(struct plan *plan, const struct plan_side *side, const s
 					 side->receives_max, plan->devices);
 	}
 	return 0;
+}
+
+/* One side's wish is enough, unless the other has refused it in so many words. */
+static int agree_payload(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
+			 struct vfiomig_error *err)
+{
+	bool theirs = offer->payload == VFIOMIG_PAYLOAD_AEAD, ours = side->payload == VFIOMIG_PAYLOAD_AEAD;
+
+	plan->payload = theirs || ours ? VFIOMIG_PAYLOAD_AEAD : VFIOMIG_PAYLOAD_CLEAR;
+	if (!theirs && !ours)
+		return 0;
+	if (!side->keyed)
+		return error_set(err, VFIOMIG_PREFLIGHT, EPROTO, "payload-conflict",
+				 "the source wants its packets sealed, and without TLS there is no key to do it with");
+	if ((theirs ? (uint8_t)side->payload : offer->payload) != VFIOMIG_PAYLOAD_CLEAR)
+		return 0;
+	return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "payload-conflict",
+			 "the %s wants the packets sealed (payload aead), the %s wants them clear",
+			 theirs ? "source" : "destination", theirs ? "destination" : "source");
 }
 
 int plan_agree(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
@@ -336,6 +359,7 @@ int plan_agree(struct plan *plan, const struct plan_side *side, const struct mes
 		rc = compare(&devices[i], side->device[plan->local[i]], err);
 		rc = rc ? rc : agree_gate(plan, side, offer, &devices[i], err);
 	}
+	rc = rc ? rc : agree_payload(plan, side, offer, err);
 	rc = rc ? rc : agree_transport(plan, side, offer, err);
 	return rc ? rc : agree_memory(plan, side, offer, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's life: made, given devices, started, closed. */
-#include "session/session.h"
+#include "session/session_seal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,56 +18,6 @@ static int open_event(int *fd)
 {
 	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return *fd < 0 ? -errno : 0;
-}
-
-static int refuse_option(struct vfiomig_error *err, const char *what, unsigned long long value, unsigned long long min,
-			 unsigned long long max)
-{
-	return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "%s: %llu is out of range, %llu to %llu are possible", what,
-			 value, min, max);
-}
-
-static int check_options(const struct vfiomig_options *options, enum vfiomig_role role, struct vfiomig_error *err)
-{
-	if (role != VFIOMIG_SOURCE && role != VFIOMIG_DESTINATION)
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session is a source or a destination");
-	if (options->size != sizeof(*options))
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "struct vfiomig_options has an unknown size");
-	if (options->flags & VFIOMIG_EXTERNAL_COMMIT)
-		return error_set(err, VFIOMIG_USAGE, ENOTSUP, NULL, "external commit is not there yet");
-	if (role == VFIOMIG_SOURCE && !options->peer == !options->record)
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
-				 "a source needs the address of its destination, or a file to record into");
-	if (role == VFIOMIG_DESTINATION && !options->listener)
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a destination needs a listener");
-	if (options->psk_file && options->tls_dir)
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
-				 "a session is authenticated by a pre-shared key or by certificates, not by both");
-	if (options->lanes > VFIOMIG_LANES_MAX)
-		return refuse_option(err, "lanes", options->lanes, 1, VFIOMIG_LANES_MAX);
-	if (options->slots && (options->slots < VFIOMIG_SLOTS_MIN || options->slots > VFIOMIG_SLOTS_MAX))
-		return refuse_option(err, "slots", options->slots, VFIOMIG_SLOTS_MIN, VFIOMIG_SLOTS_MAX);
-	if (options->slot_bytes &&
-	    (options->slot_bytes < VFIOMIG_SLOT_BYTES_MIN || options->slot_bytes > VFIOMIG_SLOT_BYTES_MAX))
-		return refuse_option(err, "slot bytes", options->slot_bytes, VFIOMIG_SLOT_BYTES_MIN,
-				     VFIOMIG_SLOT_BYTES_MAX);
-	return 0;
-}
-
-static void set_defaults(struct vfiomig_options *options)
-{
-	if (!options->lanes)
-		options->lanes = LANES_DEFAULT;
-	if (!options->slots)
-		options->slots = SLOTS_DEFAULT;
-	if (!options->slot_bytes)
-		options->slot_bytes = SLOT_BYTES_DEFAULT;
-	if (!options->peer_timeout_ms)
-		options->peer_timeout_ms = PEER_TIMEOUT_MS_DEFAULT;
-	if (!options->device_timeout_ms)
-		options->device_timeout_ms = DEVICE_TIMEOUT_MS_DEFAULT;
-	if (!options->hold_ms)
-		options->hold_ms = JOURNAL_HOLD_MS_DEFAULT;
 }
 
 static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -115,7 +65,7 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 			   struct vfiomig_error *err)
 {
 	struct vfiomig_session *session;
-	int rc = check_options(options, role, err);
+	int rc = session_check_options(options, role, err);
 
 	*out = NULL;
 	if (rc)
@@ -126,7 +76,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	session->role = role;
 	session->options = *options;
 	session->journal_fd = -1;
-	set_defaults(&session->options);
+	session_set_defaults(&session->options);
+	session->missing_ns = MISSING_TIMEOUTS * session->options.peer_timeout_ms * NS_PER_MS;
 	pthread_mutex_init(&session->events.lock, NULL);
 	pthread_mutex_init(&session->poll_lock, NULL);
 	pthread_mutex_init(&session->flow_lock, NULL);
@@ -138,7 +89,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	if (rc)
 		error_set(err, VFIOMIG_INTERNAL, -rc, NULL, "a session cannot be made: %s", strerror(-rc));
 	rc = rc ? rc : resolve(session, err);
-	rc = rc ? rc : session_journal_open(session, options->journal_dir, err);
+	if (!rc && options->journal_dir && !(session->journal_dir = strdup(options->journal_dir)))
+		rc = error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a session");
 	rc = rc ? rc : session_take_credentials(session, err);
 	session->options.peer = session->options.bind = session->options.record = session->options.psk_file =
 		session->options.tls_dir = session->options.journal_dir =
@@ -182,7 +134,10 @@ static void init_side(struct vfiomig_session *session)
 					    .lanes = options->lanes,
 					    .slots = options->slots,
 					    .slot_bytes = options->slot_bytes,
+					    .queued_bytes_max = options->queued_bytes_max,
 					    .integrity = options->integrity,
+					    .payload = options->payload,
+					    .keyed = session->credentials,
 					    .arch = plan_arch(),
 					    .no_platform = options->flags & VFIOMIG_NO_PLATFORM,
 					    .devices = session->devices,
@@ -282,6 +237,8 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
 	rc = rc ? rc : check_precopy(session, err);
+	/* Not before: between _create, which reads keys, and here a program may give up the rights that it had. */
+	rc = rc ? rc : session_journal_open(session, session->journal_dir, err);
 	if (!rc && session->record)
 		rc = session_record_open(session, err);
 	if (rc)
@@ -338,6 +295,7 @@ static void free_session(struct vfiomig_session *session)
 {
 	flow_fini(&session->flow);
 	arena_close(&session->arena);
+	session_close_seals(session);
 	for (unsigned d = 0; d < session->devices; d++) {
 		close_fd(session->device[d].wake_fd);
 		free(session->device[d].blob);
@@ -382,6 +340,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 		session->fabric->ops->close(session->fabric);
 	session_record_close(session);
 	session_journal_close(session);
+	free(session->journal_dir);
 	control_close(session->conn);
 	control_accept_close(session->accept);
 	credentials_close(session->credentials);

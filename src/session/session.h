@@ -22,16 +22,13 @@
 #include "control/accept.h"
 #include "control/conn.h"
 #include "control/credentials.h"
-#include "device/device.h"
-#include "io/loader.h"
-#include "io/reader.h"
-#include "session/account.h"
-#include "session/budget.h"
 #include "session/clocks.h"
 #include "session/core.h"
 #include "session/flow.h"
 #include "session/journal_file.h"
 #include "session/plan.h"
+#include "session/session_callers.h"
+#include "session/session_device.h"
 #include "slot/arena.h"
 #include "transport/fabric.h"
 #include "wire/hello.h"
@@ -42,9 +39,11 @@ enum {
 	SLOT_BYTES_DEFAULT = 1 << 20,
 	PEER_TIMEOUT_MS_DEFAULT = 1000,
 	DEVICE_TIMEOUT_MS_DEFAULT = 30000,
+	MISSING_TIMEOUTS = 10, /* of --peer-timeout: RDMA tries again for seconds before it gives a lane up */
 	CONFIG_BLOB_BYTES_MAX = 65536,
-	TRIAL_BYTES_MAX = 256 << 10,	      /* of the first message over each lane */
-	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX, /* one answer per device, a few of the fabric */
+	TRIAL_BYTES_MAX = 256 << 10, /* of the first message over each lane */
+	/* One answer per device, a few of the fabric, and per lane its loss and its fence. */
+	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX + 2 * VFIOMIG_LANES_MAX,
 	LOG_LINES_MAX = 64,
 	LOG_LINE_BYTES = 640,
 };
@@ -57,75 +56,7 @@ enum fabric_request {
 	FABRIC_FENCE = 8,
 	FABRIC_RELEASE = 16,
 	FABRIC_QUIT = 32,
-};
-
-/* When a packet came, and what its header said of its way: until it is loaded. */
-struct session_arrival {
-	uint64_t arrived_ns, ready_ns;
-	uint32_t read_us, wait_us;
-};
-
-/* Source: what a device in PRE_COPY has given so far. */
-struct session_precopy {
-	struct vfiomig_pending pending; /* as it last said */
-	uint64_t arc_ns;		/* RUNNING to PRE_COPY took */
-	uint64_t bytes, read_ns;	/* read, and how long that took */
-	bool dry;			/* at the last read it had nothing more */
-	bool asked;			/* it has said what it still has, once at least */
-	uint64_t initial_least;		/* of initial bytes: the least that it had left */
-	uint64_t stuck_ns;		/* since when those do not become less; 0: they did at the last look */
-	bool initial_read;		/* all of its initial bytes are in packets before initial_packets */
-	uint64_t initial_packets;
-};
-
-struct session_device {
-	struct vfiomig_session *session;
-	struct vfiomig_device *device; /* the caller's */
-	unsigned number;	       /* on the wire: the source's; set with AGREE */
-	pthread_t thread;
-	bool started;
-	int wake_fd;				      /* a request is there, or the flow has something */
-	atomic_int request;			      /* mailbox: enum device_request; taken by the thread; -1: quit */
-	atomic_int state;			      /* enum vfiomig_state, as last seen by the thread */
-	atomic_ullong call_ns;			      /* when its call began; 0: it is in none; or CALL_ABANDONED */
-	atomic_ullong wait_ns;			      /* spent waiting for a slot, or for data */
-	struct budget_call call[REQUEST_COUNT];	      /* the thread's, until its answer is posted */
-	struct stream_counts counts;		      /* of the stream so far, PRE_COPY included; the thread's */
-	struct reader reader;			      /* source; the thread's */
-	size_t packet_bytes;			      /* source: how much is read into a slot; the thread's */
-	uint64_t slot_wait_us;			      /* source: before the packet that is being made; the thread's */
-	bool precopy_done;			      /* source: the reader reads since PRE_COPY; the thread's */
-	uint64_t first_packet_ns;		      /* source: when the first of STOP_COPY was full */
-	atomic_bool precopy_end;		      /* source: PRE_COPY has done what it can */
-	struct session_precopy precopy;		      /* source; under snapshot_lock */
-	struct session_arrival *arrival;	      /* destination: per slot; under flow_lock */
-	struct account account;			      /* destination; the thread's */
-	bool account_stopped;			      /* it is the account of STOP_COPY */
-	uint64_t load_end_ns, stream_end_ns;	      /* destination; the thread's */
-	atomic_ullong loaded_bytes, load_ns, wire_ns; /* destination, for MEASURED */
-	atomic_ullong recorded_packets;		      /* source that records; its bytes are in loaded_bytes */
-	struct telemetry_spans spans;		      /* source: what the destination said */
-	struct loader *loader;			      /* destination: open between RESUMING and its end */
-	size_t blob_bytes;			      /* of the config state that was kept aside */
-	uint8_t *blob;				      /* CONFIG_BLOB_BYTES_MAX; destination */
-	struct vfiomig_device_info *source_info;      /* destination: what CHECK compares with; in offer_devices */
-};
-
-enum { VISITORS_MAX = 4 };
-
-/* Destination: someone who connected while a session is on, or who asks about another one. */
-struct session_visitor {
-	struct control_conn *conn; /* NULL: the place is free */
-	uint64_t heard_ns;
-};
-
-/* Source, whose answer to COMMIT does not come: it asks. */
-struct session_ask {
-	bool on;
-	struct control_conn *conn;
-	bool sent;
-	uint64_t next_ns; /* when it gives up this call, or makes the next one */
-	char said[120];	  /* the last answer, for the sentence at the end */
+	FABRIC_FENCE_LANES = 64,
 };
 
 struct session_event {
@@ -169,16 +100,17 @@ struct vfiomig_session {
 	struct control_accept *accept;
 	struct credentials *credentials;			  /* NULL: nobody proves anything */
 	uint8_t lane_proof[VFIOMIG_LANES_MAX][HELLO_PROOF_BYTES]; /* set when the connection is up; then read-only */
+	uint8_t payload_key[32];				  /* from then on, until the seals have it */
+	struct seal *token_seal; /* NULL: packets are clear; whoever sends or takes the token */
 	struct plan_side side;
 	struct plan plan; /* set before OPEN_FABRIC; from then on read-only */
 	struct message_offer offer;
 	struct message_device *offer_devices; /* destination: DEVICES_MAX of them until AGREE */
 	unsigned offer_devices_here;
 	bool offer_here, probed, offer_judged;
-	uint64_t conn_ns; /* since when it stands */
-	bool conn_up;	  /* core knows that the control connection stands */
-	bool id_known;	  /* the destination learns it from the source's first message */
-	bool said_all;	  /* the last message is the kernel's */
+	bool conn_up;  /* core knows that the control connection stands */
+	bool id_known; /* the destination learns it from the source's first message */
+	bool said_all; /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
 	/* Telemetry: control thread; the source's view unless it says otherwise. */
@@ -198,12 +130,18 @@ struct vfiomig_session {
 	int journal_fd;			   /* the journal's folder; -1: this session needs none */
 	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
 	struct session_visitor visitor[VISITORS_MAX];
+	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
+	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
+	unsigned refused_lanes, refused_users;	   /* told so far */
 	struct session_ask ask;
 	uint8_t id[16];
+	char *journal_dir;    /* until _start; NULL: the default */
 	uint8_t *frame;	      /* MESSAGE_BYTES_MAX, for encoding */
 	uint64_t finished_ns; /* when core had finished; 0: it has not */
 	uint64_t watched_ns;  /* when the devices' calls were last looked at */
-	uint64_t watch_ns;    /* no call is held to have been under way before that */
+	uint64_t missing_ns;  /* destination: a packet that was announced may be that late when no other comes */
+	uint64_t arrived_packets, arrived_ns; /* destination: when more had last come, while some are missing */
+	uint64_t watch_ns;		      /* no call is held to have been under way before that */
 
 	/* fabric thread */
 	pthread_t fabric_thread;
@@ -211,7 +149,7 @@ struct vfiomig_session {
 	int fabric_wake_fd;
 	atomic_uint fabric_requests; /* enum fabric_request */
 	struct fabric *fabric;	     /* set between FABRIC_OPEN's answer and the end; then read by all */
-	struct arena arena;
+	struct arena arena, private; /* private: destination, where sealed packets are opened */
 	struct fabric_limits limits;
 	uint64_t warm;		     /* destination: bit per lane whose warm-up has come */
 	pthread_mutex_t poll_lock;   /* of the fabric and of the fields below: held by whoever polls the lanes */
@@ -220,10 +158,15 @@ struct vfiomig_session {
 	bool lanes_told, lanes_failed;
 	unsigned trials_sent;		       /* source: of the lanes' trial, by lane */
 	uint64_t trial_begin_ns, trial_end_ns; /* destination: of the lanes' trial */
-	bool token_here;
+	atomic_bool token_here;		       /* the control thread reads it */
+	uint64_t lanes_dead;		       /* bit per lane: fenced on this side */
+	uint64_t lanes_awaited;		       /* bit per lane: core wants to know when it is */
 	struct token token;
 	uint64_t token_arrived[VFIOMIG_DEVICES_MAX];
 
+	atomic_ullong lanes_to_fence;		     /* bit per lane, with FABRIC_FENCE_LANES */
+	atomic_ullong lose_after[VFIOMIG_LANES_MAX]; /* a rehearsal: bytes, after which it is lost, plus one; 0: none */
+	struct message_fenced fenced;		     /* control thread: the last one, sent or received */
 	pthread_mutex_t flow_lock;
 	struct flow flow;
 	atomic_ullong first_packet_ns, last_packet_ns;
@@ -257,14 +200,6 @@ struct session_device *session_device_of(struct vfiomig_session *session, unsign
 /* "source" or "destination": this side. */
 const char *session_side(const struct vfiomig_session *session);
 
-/* session_flow.c: carry out what a flow step asked for; takes flow_lock itself. */
-void session_perform(struct vfiomig_session *session, const struct flow_actions *actions);
-void session_lane_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie);
-void session_post_token(struct vfiomig_session *session);
-/* The first message over @lane, and its payload's bytes; both sides know them. */
-void session_post_trial(struct vfiomig_session *session, unsigned lane);
-uint32_t session_trial_bytes(const struct vfiomig_session *session);
-
 /*
  * session_auth.c: who the peer is. Credentials are read from what the options name; secure gives a connection its stream, and closes
  * the descriptor if it cannot; prove_lanes fills lane_proof once the connection is up. VFIOMIG_PREFLIGHT, VFIOMIG_INTERNAL.
@@ -277,6 +212,8 @@ void session_turn_away_unheard(int fd);
 
 /* session_control.c */
 void *session_control_main(void *session);
+/* Tells core that the connection stands, once it does and the session's id is known. */
+void session_note_up(struct vfiomig_session *session);
 /* Control thread: one event in, its actions carried out. */
 void session_step(struct vfiomig_session *session, const struct core_event *event);
 int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
@@ -292,16 +229,6 @@ void session_journal_forget(struct vfiomig_session *session);
 void session_journal_finish(struct vfiomig_session *session);
 void session_journal_close(struct vfiomig_session *session);
 
-/* session_query.c: control thread. Who is not the source but asks about one, and who comes while there is one. */
-void session_take_visitor(struct vfiomig_session *session, struct control_conn *conn,
-			  const struct control_frame *frame);
-void session_hear_visitors(struct vfiomig_session *session);
-/* session_ask.c: control thread. Source after COMMIT: true if core must not take a lost connection for the end. */
-bool session_ask(struct vfiomig_session *session);
-/* The caller's cancel: to core while it is in time; said to be too late otherwise, or it ends the asking in doubt. */
-void session_hear_cancel(struct vfiomig_session *session);
-void session_hear_answer(struct vfiomig_session *session);
-
 /* session_messages.c: control thread. */
 void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
 void session_receive(struct vfiomig_session *session, const struct control_frame *frame);
@@ -310,21 +237,13 @@ void session_refuse(struct vfiomig_session *session, uint16_t type, const char *
 /* The offer is whole and the probe is back: agree, or fail. */
 void session_judge_offer(struct vfiomig_session *session);
 
-/* session_arrival.c: whoever polls the lanes, with poll_lock held. */
-void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event);
-/* Where an announced body may go: struct fabric_sink. */
-int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *place);
+/* As session_send, of a body that lies in session->frame. */
+void session_send_body(struct vfiomig_session *session, enum message_type message, size_t bytes);
 
-/* session_fabric.c */
-void *session_fabric_main(void *session);
-void session_ask_fabric(struct vfiomig_session *session, enum fabric_request request);
+/* session_missing.c: control thread. Destination: what a manifest announced and what the lanes brought cannot both be true. */
+void session_watch_missing(struct vfiomig_session *session);
 
-/*
- * A loader that has nothing to load polls the lanes itself, so that what comes for it is still in its core's cache when it
- * writes it, and no thread need be woken. 1: something came; 0: nothing for a while; -EAGAIN: somebody else polls;
- * -ECANCELED.
- */
-int session_poll_for(struct session_device *device);
+#include "session/session_lanes.h"
 
 /* session_device.c */
 void *session_device_main(void *device);
@@ -384,6 +303,8 @@ bool session_telemetry_over(const struct vfiomig_session *session);
 
 /* session_switchover.c: control thread. Source: is it time to stop the devices? Tells core, once. */
 void session_judge_switchover(struct vfiomig_session *session);
+/* The devices' PRE_COPY streams end where they are. */
+void session_end_precopy(struct vfiomig_session *session);
 
 /*
  * session_record.c: a source that records instead of sending. session->record says that it is one. Errors as of recording.h.
@@ -400,5 +321,9 @@ void session_record_close(struct vfiomig_session *session);
 
 /* session_budget.c: what this side noted of its device @d, by its number on the wire. */
 void session_spans_of(struct session_device *device, struct telemetry_spans *spans);
+
+/* session_options.c. VFIOMIG_USAGE: an option that cannot be. */
+int session_check_options(const struct vfiomig_options *options, enum vfiomig_role role, struct vfiomig_error *err);
+void session_set_defaults(struct vfiomig_options *options);
 
 #endif

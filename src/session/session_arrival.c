@@ -9,52 +9,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/probe.h"
-#include "session/session.h"
-
-/* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
-static int place_trial(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
-{
-	unsigned slot = lane % session->plan.slots;
-
-	if (session->lanes_told || bytes != session_trial_bytes(session) + ARENA_HEADER_BYTES)
-		return -EPROTO;
-	if (!session->trial_begin_ns)
-		session->trial_begin_ns = clock_now_ns();
-	*where = (struct fabric_place){ .header = arena_header(&session->arena, 0, slot),
-					.payload = arena_payload(&session->arena, 0, slot) };
-	return 0;
-}
-
-/* TCP asks where an announced body may go. */
-int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where)
-{
-	struct vfiomig_session *session = context;
-	unsigned d, slot;
-	const char *why;
-	int rc;
-
-	if (immediate_kind(immediate) == IMMEDIATE_TOKEN && session->role == VFIOMIG_DESTINATION) {
-		*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
-		return bytes != token_bytes(session->plan.devices) ? -EPROTO : 0; /* a second one: on_token names it */
-	}
-	if (bytes < ARENA_HEADER_BYTES || session->role != VFIOMIG_DESTINATION)
-		return -EPROTO;
-	if (immediate_kind(immediate) == IMMEDIATE_CONTROL)
-		return place_trial(session, lane, bytes, where);
-	if (immediate_kind(immediate) != IMMEDIATE_DATA)
-		return -EPROTO;
-	pthread_mutex_lock(&session->flow_lock);
-	rc = flow_place(&session->flow, lane, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
-	pthread_mutex_unlock(&session->flow_lock);
-	if (rc)
-		return rc;
-	*where = (struct fabric_place){ .header = arena_header(&session->arena, d, slot),
-					.payload = arena_payload(&session->arena, d, slot) };
-	return 0;
-}
+#include "session/session_seal.h"
 
 /* Only the first failure of the lanes is told: it ends the session, and a peer must not fill the queue with more. */
-static void tell_failure(struct vfiomig_session *session, const struct vfiomig_error *err)
+void session_fail_lanes(struct vfiomig_session *session, const struct vfiomig_error *err)
 {
 	if (!session->lanes_failed)
 		session_post_failure(session, err);
@@ -66,7 +24,96 @@ static void fail(struct vfiomig_session *session, const char *name, const char *
 	struct vfiomig_error err = { 0 };
 
 	error_set(&err, VFIOMIG_PROTOCOL, EPROTO, name, "lane %u at the %s: %s", lane, session_side(session), what);
-	tell_failure(session, &err);
+	session_fail_lanes(session, &err);
+}
+
+static void note_arrival(struct session_arrival *arrival, const struct packet_header *header, uint64_t now)
+{
+	*arrival = (struct session_arrival){ now,  header->ready_ns, header->read_us, header->wait_us, header->bytes,
+					     { 0 } };
+	memcpy(arrival->session, header->session, sizeof(arrival->session));
+}
+
+/* The lane dies of it, but only here is it known by what name. */
+static int refuse_place(struct vfiomig_session *session, unsigned lane, const char *name)
+{
+	fail(session, name, "a message that must not be announced itself", lane);
+	return -EPROTO;
+}
+
+/* The first message over each lane is as long as a packet, and lands where packets will: nobody looks at what it bears. */
+static int place_trial(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
+{
+	unsigned slot = lane % session->plan.slots;
+
+	if (session->lanes_told)
+		return refuse_place(session, lane, "warm-up-late");
+	if (bytes != session_trial_bytes(session) + ARENA_HEADER_BYTES)
+		return refuse_place(session, lane, "warm-up-bytes");
+	if (!session->trial_begin_ns)
+		session->trial_begin_ns = clock_now_ns();
+	*where = (struct fabric_place){ .header = arena_header(&session->arena, 0, slot),
+					.payload = arena_payload(&session->arena, 0, slot) };
+	return 0;
+}
+
+/* A second token lands on the first, which was copied: on_token names it. */
+static int place_token(struct vfiomig_session *session, unsigned lane, uint32_t bytes, struct fabric_place *where)
+{
+	if (bytes != token_bytes(session->plan.devices))
+		return refuse_place(session, lane, "token-bytes");
+	*where = (struct fabric_place){ .payload = arena_token(&session->arena) };
+	return 0;
+}
+
+/* TCP asks where an announced body may go; frames of other kinds than these three it has refused itself. */
+int session_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where)
+{
+	struct vfiomig_session *session = context;
+	enum immediate_kind kind = immediate_kind(immediate);
+	unsigned d, slot;
+	const char *why;
+	int rc;
+
+	if (session->role != VFIOMIG_DESTINATION || kind == IMMEDIATE_CREDIT)
+		return refuse_place(session, lane, "immediate");
+	if (kind == IMMEDIATE_TOKEN)
+		return place_token(session, lane, bytes, where);
+	if (bytes < ARENA_HEADER_BYTES)
+		return refuse_place(session, lane, "packet-too-short");
+	if (kind == IMMEDIATE_CONTROL)
+		return place_trial(session, lane, bytes, where);
+	pthread_mutex_lock(&session->flow_lock);
+	rc = flow_place(&session->flow, lane, immediate, bytes - ARENA_HEADER_BYTES, &d, &slot, &why);
+	if (!rc)
+		session_device_of(session, d)->arrival[slot].announced_bytes = bytes - ARENA_HEADER_BYTES;
+	pthread_mutex_unlock(&session->flow_lock);
+	if (rc)
+		return refuse_place(session, lane, why);
+	*where = (struct fabric_place){ .header = arena_header(&session->arena, d, slot),
+					.payload = arena_payload(&session->arena, d, slot) };
+	return 0;
+}
+
+/* TCP knows how much came; of an RDMA write only the last fragment's length is known, and the CRC must tell. */
+static bool length_fits(struct vfiomig_session *session, unsigned d, unsigned slot, const struct packet_header *header)
+{
+	return session->plan.transport != VFIOMIG_TRANSPORT_TCP || header->bytes > session->plan.slot_bytes ||
+	       header->bytes == session_device_of(session, d)->arrival[slot].announced_bytes;
+}
+
+/* A limit of this side's own, so its owner's: the source cannot know of it. */
+static void check_stream(struct vfiomig_session *session, unsigned d, uint64_t bytes)
+{
+	uint64_t max = session->options.stream_bytes_max;
+	struct vfiomig_error err = { 0 };
+
+	if (!max || bytes <= max)
+		return;
+	error_set(&err, VFIOMIG_PROTOCOL, EFBIG, "stream-too-long",
+		  "device '%s' (destination): the source sends more than the %llu bytes that a stream may have here",
+		  session_device_label(session_device_of(session, d)), (unsigned long long)max);
+	session_fail_lanes(session, &err);
 }
 
 static void on_data(struct vfiomig_session *session, const struct fabric_event *event)
@@ -74,7 +121,7 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 	uint8_t copy[PACKET_HEADER_BYTES];
 	struct packet_header header;
 	struct flow_actions actions = { 0 };
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), stream_bytes = 0;
 	unsigned d, slot;
 	const char *why;
 	int rc;
@@ -86,32 +133,36 @@ static void on_data(struct vfiomig_session *session, const struct fabric_event *
 		memcpy(copy, arena_header(&session->arena, d, slot), sizeof(copy));
 		rc = packet_decode(&header, copy, &why);
 	}
-	if (!rc && memcmp(header.session, session->id, sizeof(header.session)) != 0) {
-		why = "packet-session";
-		rc = -EPROTO;
+	if (!rc) {
+		why = session_foreign_packet(session, &header);
+		rc = why ? -EPROTO : 0;
 	}
 	if (!rc) {
 		pthread_mutex_lock(&session->flow_lock);
-		rc = flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
+		why = "packet-length";
+		rc = length_fits(session, d, slot, &header) ? 0 : -EPROTO;
+		rc = rc ? rc : flow_arrived(&session->flow, event->lane, event->immediate, &header, &actions, &why);
 		if (!rc)
-			session_device_of(session, d)->arrival[slot] =
-				(struct session_arrival){ now, header.ready_ns, header.read_us, header.wait_us };
+			note_arrival(&session_device_of(session, d)->arrival[slot], &header, now);
+		stream_bytes = session->flow.device[d].bytes;
 		pthread_mutex_unlock(&session->flow_lock);
 	}
 	if (rc) {
 		fail(session, why, "a packet that must not be", event->lane);
 		return;
 	}
+	check_stream(session, d, stream_bytes);
 	PROBE2(vfio_load_state_device_buffer_incoming, session_device_label(session_device_of(session, d)),
 	       header.index);
 	session_perform(session, &actions);
+	session_rehearse(session, event->lane);
 }
 
 static void on_token(struct vfiomig_session *session, const struct fabric_event *event)
 {
 	struct core_event told = { .kind = CORE_TOKEN, .token = &session->token, .arrived = session->token_arrived };
 	uint8_t copy[TOKEN_BYTES_MAX];
-	const char *why = "token-foreign";
+	const char *why = session_is_sealed(session) ? "token-seal" : "token-foreign";
 
 	if (session->token_here) {
 		if (!session->lanes_failed)
@@ -120,8 +171,7 @@ static void on_token(struct vfiomig_session *session, const struct fabric_event 
 		return;
 	}
 	memcpy(copy, arena_token(&session->arena), sizeof(copy));
-	if (token_decode(&session->token, copy, session->plan.devices, &why) ||
-	    memcmp(session->token.session, session->id, sizeof(session->id)) != 0) {
+	if (token_decode(&session->token, copy, session->plan.devices, &why) || !session_token_holds(session)) {
 		fail(session, why, "a token that must not be", event->lane);
 		return;
 	}
@@ -199,26 +249,6 @@ static void on_arrived(struct vfiomig_session *session, const struct fabric_even
 	fail(session, "immediate", "a message in the wrong direction", event->lane);
 }
 
-/* A lane that dies when there is nothing left to carry is no loss: the other side may simply have gone home. */
-static void on_dead(struct vfiomig_session *session, unsigned lane)
-{
-	const struct vfiomig_error *why = session->fabric->ops->error(session->fabric, lane);
-	struct vfiomig_error err = why ? *why : (struct vfiomig_error){ 0 };
-	bool drained;
-
-	pthread_mutex_lock(&session->flow_lock);
-	flow_lane_dead(&session->flow, lane);
-	drained = flow_drained(&session->flow);
-	pthread_mutex_unlock(&session->flow_lock);
-	if (drained && (!session->plan.gated || session->token_here))
-		return; /* a source cannot know that its token has come: PREPARED will tell */
-	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
-	error_prefix(&err, "%s: ", session_side(session));
-	if (!session->lanes_failed)
-		session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST }, &err);
-	session->lanes_failed = true;
-}
-
 void session_on_lane_event(struct vfiomig_session *session, const struct fabric_event *event)
 {
 	switch (event->kind) {
@@ -229,7 +259,7 @@ void session_on_lane_event(struct vfiomig_session *session, const struct fabric_
 		on_arrived(session, event);
 		break;
 	case FABRIC_DEAD:
-		on_dead(session, event->lane);
+		session_on_dead_lane(session, event->lane);
 		break;
 	}
 }

@@ -14,7 +14,16 @@
 int session_take_credentials(struct vfiomig_session *session, struct vfiomig_error *err)
 {
 	const struct vfiomig_options *options = &session->options;
+	bool sealed = options->payload == VFIOMIG_PAYLOAD_AEAD;
 
+	if (options->payload > VFIOMIG_PAYLOAD_AEAD)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "payload: it is auto, clear or aead");
+	if (sealed && options->record)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "payload-unkeyed",
+				 "a recording is not encrypted: it has no peer, and so no key to seal packets with");
+	if (sealed && !options->psk_file && !options->tls_dir)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "payload-unkeyed",
+				 "packets are sealed with a key from TLS: a pre-shared key or certificates are needed");
 	if (options->record || (!options->psk_file && !options->tls_dir))
 		return 0;
 	return credentials_open(&session->credentials, session->role, options->psk_file, options->tls_dir,

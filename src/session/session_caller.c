@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 #include <vfiomig/vfiomig.h>
 
@@ -120,6 +120,8 @@ static void stats_of_flow(struct vfiomig_session *session, struct vfiomig_stats 
 	pthread_mutex_lock(&session->flow_lock);
 	for (unsigned l = 0; l < flow->lanes; l++)
 		stats->lane[l] = (struct vfiomig_lane_stats){ flow->lane[l].packets, flow->lane[l].bytes };
+	for (unsigned l = 0; l < flow->lanes; l++)
+		stats->packets_resent += flow->lane[l].resent;
 	for (unsigned d = 0; d < flow->devices; d++) {
 		struct session_device *device = session_device_of(session, d);
 		struct vfiomig_device_stats *out = &stats->device[device - session->device];
@@ -170,12 +172,17 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		stats->device[device - session->device].precopy_bytes = core->device[d].precopied.bytes;
 		stats->gate |= core->device[d].gated;
 	}
+	for (unsigned l = 0; l < core->lanes; l++)
+		stats->lanes_lost += core->lane[l].state != CORE_LANE_LIVE;
 	if (agreed && plan->lanes) {
 		stats->lanes = plan->lanes;
 		stats->slots = plan->slots;
 		stats->slot_bytes = plan->slot_bytes;
 		stats->transport = transport_name(session);
 		stats->integrity = plan->integrity == VFIOMIG_INTEGRITY_NONE ? "none" : "crc32c";
+		stats->payload = "clear";
+		if (session_is_sealed(session))
+			stats->payload = stats->integrity = "aead";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
@@ -188,11 +195,16 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 
 	if (stats->size != sizeof(*stats))
 		return -EINVAL;
-	*stats = (struct vfiomig_stats){
-		.size = sizeof(*stats), .devices = session->devices, .transport = "", .loader = "", .integrity = ""
-	};
+	*stats = (struct vfiomig_stats){ .size = sizeof(*stats),
+					 .devices = session->devices,
+					 .transport = "",
+					 .loader = "",
+					 .integrity = "",
+					 .payload = "" };
+	stats->refused = atomic_load(&session->refused);
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
+		stats->private_bytes = session->private.bytes;
 		stats_of_flow(session, stats);
 	}
 	stats_of_devices(session, stats);

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 #include "wire/hello.h"
 
 enum {
@@ -24,14 +24,6 @@ enum {
 	/* Silence is judged by the heartbeat; the kernel's own patience must outlast the longest that core has. */
 	USER_TIMEOUT_MS = 60000,
 };
-
-static void end_precopy(struct vfiomig_session *session)
-{
-	for (unsigned d = 0; d < session->devices; d++) {
-		atomic_store(&session->device[d].precopy_end, true);
-		session_signal(session->device[d].wake_fd);
-	}
-}
 
 static void carry_out(struct vfiomig_session *session, const struct core_action *action)
 {
@@ -51,14 +43,21 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 	case ACTION_FENCE:
 		session_ask_fabric(session, FABRIC_FENCE);
 		break;
+	case ACTION_FENCE_LANE:
+		session_fence_lane(session, action->lane);
+		break;
+	case ACTION_RESEND:
+		session_resend(session);
+		break;
 	case ACTION_SEND:
-		session_send(session, action->message, action->device);
+		if (!session_send_of_lane(session, action))
+			session_send(session, action->message, action->device);
 		break;
 	case ACTION_DEVICE:
 		session_ask_device(session_device_of(session, action->device), action->request);
 		break;
 	case ACTION_END_PRECOPY:
-		end_precopy(session);
+		session_end_precopy(session);
 		break;
 	case ACTION_TOKEN:
 		session_post_token(session);
@@ -148,28 +147,6 @@ static void begin_destination(struct vfiomig_session *session)
 		step_error(session, CORE_FAILED, &err);
 }
 
-static void take_control(struct vfiomig_session *session, int fd, uint16_t peer_kind)
-{
-	struct vfiomig_error err = { 0 };
-	socklen_t bytes = sizeof(session->local);
-
-	if (session->conn || session->core.phase != PHASE_CONNECT) {
-		struct control_conn *visitor;
-
-		if (peer_kind != PREFACE_CONTROL && !session->credentials)
-			session_turn_away_unheard(fd);
-		else if (!session_open_conn(session, fd, peer_kind, &visitor, NULL))
-			session_take_visitor(session, visitor, NULL);
-		return;
-	}
-	getsockname(fd, (struct sockaddr *)&session->local, &bytes);
-	bytes = sizeof(session->remote);
-	getpeername(fd, (struct sockaddr *)&session->remote, &bytes);
-	session->conn_ns = clock_now_ns();
-	if (session_open_conn(session, fd, peer_kind, &session->conn, &err))
-		step_error(session, CORE_FAILED, &err);
-}
-
 static void take_guests(struct vfiomig_session *session)
 {
 	bool lanes = session->accept && !session->ended && session->core.facts & FACT_FABRIC_OPEN &&
@@ -180,7 +157,7 @@ static void take_guests(struct vfiomig_session *session)
 		if (!control_accept_poll(session->accept, clock_now_ns(), &guest))
 			break;
 		if (guest.kind != PREFACE_LANE)
-			take_control(session, guest.fd, guest.kind);
+			session_take_caller(session, guest.fd, guest.kind);
 		else if (lanes)
 			session->fabric->ops->adopt(session->fabric, guest.fd);
 		else
@@ -188,29 +165,17 @@ static void take_guests(struct vfiomig_session *session)
 	}
 }
 
-/* The source makes the session's id; the destination learns it from the first message that bears one. */
-static void learn_session(struct vfiomig_session *session, const struct control_frame *frame)
-{
-	static const uint8_t none[sizeof(session->id)];
-
-	if (session->id_known || memcmp(frame->session, none, sizeof(none)) == 0)
-		return;
-	memcpy(session->id, frame->session, sizeof(session->id));
-	session->id_known = true;
-	control_set_session(session->conn, session->id);
-}
-
 /*
  * Told to core before the frames that came with it. A source counts its destination from both prefaces on; a destination its
  * source from the first message that names a session: before that it may be any stranger, who must not end a session.
  */
-static void note_up(struct vfiomig_session *session)
+void session_note_up(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
 
 	if (session->conn_up || !control_ready(session->conn) || !session->id_known)
 		return;
-	if (session_prove_lanes(session, &err))
+	if (session_prove_lanes(session, &err) || session_take_payload_key(session, &err))
 		step_error(session, CORE_FAILED, &err);
 	session->conn_up = true;
 	step_fact(session, FACT_CONTROL_UP);
@@ -222,15 +187,6 @@ static void drop_conn(struct vfiomig_session *session)
 	session->conn = NULL;
 }
 
-/*
- * A stranger hung up, or says nothing: wait on for the source. One who tried and has the wrong key is most likely the source, and
- * its user wants to know.
- */
-static bool is_stranger(const struct vfiomig_session *session)
-{
-	return session->role == VFIOMIG_DESTINATION && !session->conn_up && session->core.phase == PHASE_CONNECT;
-}
-
 static void hear_peer(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
@@ -239,29 +195,15 @@ static void hear_peer(struct vfiomig_session *session)
 
 	for (unsigned i = 0; i < FRAMES_PER_ROUND && rc == 1 && session->conn; i++) {
 		rc = control_poll(session->conn, &frame, &err);
-		if (rc == 1 && frame.type == MESSAGE_QUERY && is_stranger(session)) {
-			session_take_visitor(session, session->conn, &frame); /* no source of this session */
-			session->conn = NULL;
-			return;
-		}
-		if (rc == 1)
-			learn_session(session, &frame);
-		note_up(session);
+		session_note_up(session);
 		if (rc == 1 && session->conn_up)
 			session_receive(session, &frame);
 	}
-	if (!session->conn)
+	if (!session->conn || rc >= 0)
 		return;
-	if (is_stranger(session) && err.code != VFIOMIG_AUTH &&
-	    (rc < 0 || clock_now_ns() - session->conn_ns > PREFACE_MS * NS_PER_MS)) {
-		session_log_line(session, VFIOMIG_LOG_WARNING, "someone connected and was no source: %s",
-				 rc < 0 ? err.text : "nothing came");
-		drop_conn(session);
-	} else if (rc < 0) {
-		if (!session_ask(session))
-			step_error(session, CORE_LOST, &err);
-		drop_conn(session);
-	}
+	if (!session_ask(session))
+		step_error(session, CORE_LOST, &err);
+	drop_conn(session);
 }
 
 static void hear_threads(struct vfiomig_session *session)
@@ -283,7 +225,7 @@ static bool readable(const struct pollfd *fd)
 
 static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
 {
-	struct pollfd fds[] = {
+	struct pollfd fds[4 + CALLERS_MAX] = {
 		{ session->cancel_fd, POLLIN, 0 },
 		{ session->events.fd, POLLIN, 0 },
 		{ session->accept ? control_accept_fd(session->accept) : -1, POLLIN, 0 },
@@ -292,7 +234,7 @@ static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
 
 	if (session->conn)
 		fds[3].events = control_events(session->conn);
-	poll(fds, sizeof(fds) / sizeof(fds[0]), TICK_MS);
+	poll(fds, 4 + session_callers_pollfds(session, fds + 4), TICK_MS);
 	*cancelled = readable(&fds[0]);
 	if (readable(&fds[0]))
 		session_drain(session->cancel_fd);
@@ -312,11 +254,11 @@ static void tell_progress(struct vfiomig_session *session)
 
 /*
  * The last message must get through: say all, then wait until the peer has closed too, because closing with something
- * unread would reset the connection and take that message along.
+ * unread would reset the connection and take that message along. Who had been silent for as long before is not waited for.
  */
 static bool farewell_over(struct vfiomig_session *session)
 {
-	uint64_t patience_ns = session->options.peer_timeout_ms * NS_PER_MS;
+	uint64_t now = clock_now_ns(), patience_ns = session->options.peer_timeout_ms * NS_PER_MS;
 
 	if (!session->conn)
 		return true;
@@ -326,7 +268,8 @@ static bool farewell_over(struct vfiomig_session *session)
 		session->said_all = true;
 		shutdown(control_fd(session->conn), SHUT_WR);
 	}
-	return clock_now_ns() - session->finished_ns > patience_ns;
+	return now - session->finished_ns > patience_ns ||
+	       (session->said_all && session->conn_up && now - session->core.heard_ns > patience_ns);
 }
 
 static void close_all(struct vfiomig_session *session)
@@ -334,6 +277,7 @@ static void close_all(struct vfiomig_session *session)
 	drop_conn(session);
 	for (unsigned i = 0; i < VISITORS_MAX; i++)
 		control_close(session->visitor[i].conn);
+	session_close_callers(session);
 	control_close(session->ask.conn);
 	control_accept_close(session->accept);
 	session->accept = NULL;
@@ -384,12 +328,14 @@ void *session_control_main(void *argument)
 			session_hear_cancel(session);
 		hear_threads(session);
 		take_guests(session);
+		session_hear_callers(session);
 		hear_peer(session);
 		session_hear_visitors(session);
 		session_hear_answer(session);
 		hear_threads(session);
 		session_step(session, &(struct core_event){ .kind = CORE_TICK });
 		session_watch_calls(session);
+		session_watch_missing(session);
 		session_judge_switchover(session);
 		tell_progress(session);
 	}

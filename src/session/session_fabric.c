@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 enum {
 	EVENTS_BATCH = 64,
@@ -101,7 +101,7 @@ static int open_memory(struct vfiomig_session *session, struct vfiomig_error *er
 			return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for the times of %u slots",
 					 plan->slots);
 	}
-	return 0;
+	return session_open_seals(session, err);
 }
 
 /* The sentence will be read on both sides: it says of which it speaks. */
@@ -177,7 +177,7 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 		void (*call)(struct vfiomig_session *session);
 	} calls[] = {
 		{ FABRIC_PROBE, do_probe },	{ FABRIC_OPEN, do_open },   { FABRIC_CONNECT, do_connect },
-		{ FABRIC_RELEASE, do_release }, { FABRIC_FENCE, do_fence },
+		{ FABRIC_RELEASE, do_release }, { FABRIC_FENCE, do_fence }, { FABRIC_FENCE_LANES, session_fence_lanes },
 	};
 
 	if (!requests)

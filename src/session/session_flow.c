@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 /* What a lane hands back with SENT: which slot of which device, or the token, or the trial. */
 #define COOKIE_TOKEN UINT64_MAX
@@ -27,6 +27,7 @@ static int post(struct vfiomig_session *session, const struct flow_action *actio
 
 	if (rc != 1)
 		session_signal(session->fabric_wake_fd);
+	session_rehearse(session, action->lane);
 	return rc;
 }
 
@@ -68,6 +69,8 @@ void session_perform(struct vfiomig_session *session, const struct flow_actions 
 			credit(session, &action);
 		else if (action.kind == FLOW_WAKE)
 			wake(session, &action);
+		else if (action.kind == FLOW_TOKEN)
+			session_repost_token(session, action.lane);
 		else if (post(session, &action) == 1)
 			step_sent(session, action.lane, cookie_of(&action), &more);
 		while (more.count > 0) {
@@ -119,25 +122,33 @@ void session_post_trial(struct vfiomig_session *session, unsigned lane)
 		trial_sent(session);
 }
 
+void session_repost_token(struct vfiomig_session *session, unsigned lane)
+{
+	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0),
+					.bytes = (uint32_t)token_bytes(session->plan.devices),
+					.cookie = COOKIE_TOKEN };
+
+	/* On a lane that is dying: its death is told by the lane, and what waits for the token ends by that. */
+	if (session->fabric->ops->post(session->fabric, lane, &packet) != 1)
+		session_signal(session->fabric_wake_fd);
+}
+
 void session_post_token(struct vfiomig_session *session)
 {
-	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0), .cookie = COOKIE_TOKEN };
 	struct token *token = &session->token;
 	int lane;
 
 	*token = (struct token){ .devices = session->plan.devices };
-	memcpy(token->session, session->id, sizeof(token->session));
 	for (unsigned d = 0; d < token->devices; d++) {
 		const struct stream_counts *counts = &session->core.device[d].counts;
 
 		token->count[d] = (struct token_count){ .packets = counts->packets - 1,
 							.bytes = counts->bytes - counts->config_bytes };
 	}
-	packet.bytes = (uint32_t)token_encode(arena_token(&session->arena), token);
+	(void)session_encode_token(session);
 	pthread_mutex_lock(&session->flow_lock);
-	lane = flow_lowest_lane(&session->flow);
+	lane = flow_token(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);
-	/* Without a lane, or on one that is dying: its death is told by the lane, and what waits for the token ends by that. */
-	if (lane >= 0 && session->fabric->ops->post(session->fabric, (unsigned)lane, &packet) != 1)
-		session_signal(session->fabric_wake_fd);
+	if (lane >= 0)
+		session_repost_token(session, (unsigned)lane);
 }

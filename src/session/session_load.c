@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/probe.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 /*
  * What goes to the loader at once: small packets together, to save calls; not more bytes than a core's cache holds, as they
@@ -51,11 +51,13 @@ static int damaged(struct session_device *device, const struct packet_header *he
 			 device->device->spec, (unsigned long long)header->index);
 }
 
-static unsigned batch_packets_max(const struct vfiomig_session *session)
+unsigned session_batch_packets_max(const struct vfiomig_session *session)
 {
 	size_t fit = BATCH_BYTES_MAX / session->plan.slot_bytes;
 
-	return fit < 1 ? 1 : fit > BATCH_PACKETS_MAX ? BATCH_PACKETS_MAX : (unsigned)fit;
+	fit = fit < BATCH_PACKETS_MAX ? fit : BATCH_PACKETS_MAX;
+	fit = fit < session->plan.slots ? fit : session->plan.slots;
+	return fit < 1 ? 1 : (unsigned)fit;
 }
 
 /*
@@ -75,12 +77,42 @@ static int wait_for_packets(struct session_device *device, unsigned *idle)
 	return 0;
 }
 
-/* Wait for packets, and check each one's CRC just before it is loaded, when it is about to be read anyway. */
+/*
+ * The @i-th of the batch, at @payload in its slot: its header again as it came, and either its CRC, or a copy that is opened and
+ * then the packet. Copies follow each other without a gap, as slots do, so that they too are written at once.
+ */
+static int check_packet(struct session_device *device, struct batch *batch, unsigned i, void *payload,
+			struct vfiomig_error *err)
+{
+	const struct vfiomig_session *session = device->session;
+	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C && !session_is_sealed(session);
+	struct session_arrival *arrival = &batch->arrival[i];
+	struct packet_header *header = &batch->header[i];
+
+	memcpy(header->session, arrival->session, sizeof(header->session));
+	header->ready_ns = arrival->ready_ns;
+	header->read_us = arrival->read_us;
+	header->wait_us = arrival->wait_us;
+	batch->piece[i] = (struct iovec){ payload, header->bytes };
+	if (packet_verify(header, whole ? payload : NULL))
+		return damaged(device, header, err);
+	if (!session_is_sealed(session))
+		return 0;
+	batch->piece[i].iov_base =
+		i ? (uint8_t *)batch->piece[i - 1].iov_base + batch->piece[i - 1].iov_len : session_private(device);
+	if (session_open_packet(device, header, payload, batch->piece[i].iov_base, err))
+		return -EBADMSG;
+	arrival->ready_ns = header->ready_ns;
+	arrival->read_us = header->read_us;
+	arrival->wait_us = header->wait_us;
+	return 0;
+}
+
+/* Wait for packets, and check each one just before it is loaded, when it is about to be read anyway. */
 static int next_batch(struct session_device *device, struct batch *batch, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
-	bool whole = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C;
-	unsigned max = batch_packets_max(session);
+	unsigned max = session_batch_packets_max(session);
 	unsigned idle = 0;
 
 	for (;;) {
@@ -95,16 +127,10 @@ static int next_batch(struct session_device *device, struct batch *batch, struct
 		pthread_mutex_unlock(&session->flow_lock);
 		batch->begin_ns = clock_now_ns();
 		for (unsigned i = 0; i < batch->count; i++) {
-			struct packet_header *header = &batch->header[i];
 			void *payload = arena_payload(&session->arena, device->number, slot[i]);
 
-			memcpy(header->session, session->id, sizeof(header->session));
-			header->ready_ns = batch->arrival[i].ready_ns;
-			header->read_us = batch->arrival[i].read_us;
-			header->wait_us = batch->arrival[i].wait_us;
-			if (packet_verify(header, whole ? payload : NULL))
-				return damaged(device, header, err);
-			batch->piece[i] = (struct iovec){ payload, header->bytes };
+			if (check_packet(device, batch, i, payload, err))
+				return -EBADMSG;
 		}
 		if (batch->count > 0)
 			return 0;

@@ -88,21 +88,22 @@ static size_t encode(struct vfiomig_session *session, enum message_type message,
 	}
 }
 
-void session_send(struct vfiomig_session *session, enum message_type message, unsigned device)
+void session_send_body(struct vfiomig_session *session, enum message_type message, size_t bytes)
 {
-	size_t bytes;
-	int rc;
+	int rc = session->conn ? control_send(session->conn, (uint16_t)message, session->frame, bytes) : 0;
 
-	if (session->record)
-		session_record_hear(session, message, device);
-	if (!session->conn)
-		return;
-	bytes = encode(session, message, device);
-	rc = control_send(session->conn, (uint16_t)message, session->frame, bytes);
 	/* A peer that takes no messages is as good as silent; a lost connection is told by control_poll. */
 	if (rc == -ENOBUFS)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "the peer does not take control messages (%s)",
 				 message_name(message));
+}
+
+void session_send(struct vfiomig_session *session, enum message_type message, unsigned device)
+{
+	if (session->record)
+		session_record_hear(session, message, device);
+	if (session->conn)
+		session_send_body(session, message, encode(session, message, device));
 }
 
 void session_refuse(struct vfiomig_session *session, uint16_t type, const char *what)
@@ -117,6 +118,15 @@ void session_refuse(struct vfiomig_session *session, uint16_t type, const char *
 static void step_message(struct vfiomig_session *session, enum message_type type)
 {
 	session_step(session, &(struct core_event){ .kind = CORE_MESSAGE, .message = type });
+}
+
+/* Authentication is easily taken for encryption. */
+static void warn_of_clear_payload(struct vfiomig_session *session)
+{
+	if (session->credentials && session->plan.payload == VFIOMIG_PAYLOAD_CLEAR)
+		session_log_line(session, VFIOMIG_LOG_WARNING,
+				 "TLS protects the control connection only: the devices' state travels readable on the "
+				 "lanes (payload aead seals it)");
 }
 
 static bool offer_due(const struct vfiomig_session *session)
@@ -175,6 +185,7 @@ void session_judge_offer(struct vfiomig_session *session)
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->plan = plan;
 	core_set_devices(core, session->plan.devices);
+	core_set_lanes(core, session->plan.lanes);
 	for (unsigned d = 0; d < session->plan.devices; d++) {
 		struct session_device *device = session_device_of(session, d);
 
@@ -184,6 +195,7 @@ void session_judge_offer(struct vfiomig_session *session)
 		core->device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
+	warn_of_clear_payload(session);
 	step_message(session, MESSAGE_OFFER);
 }
 
@@ -204,9 +216,11 @@ static void receive_agreed(struct vfiomig_session *session, const uint8_t *body,
 		}
 		pthread_mutex_lock(&session->snapshot_lock);
 		session->plan = plan;
+		core_set_lanes(&session->core, plan.lanes);
 		for (unsigned d = 0; d < plan.devices; d++)
 			session->core.device[d].gated = plan.gated >> d & 1;
 		pthread_mutex_unlock(&session->snapshot_lock);
+		warn_of_clear_payload(session);
 		if (plan.slots < session->side.slots || plan.slot_bytes < session->side.slot_bytes)
 			session_log_line(session, VFIOMIG_LOG_INFO,
 					 "%u slots of %llu bytes per device agreed, %u of %llu were asked for",
@@ -330,6 +344,11 @@ void session_receive(struct vfiomig_session *session, const struct control_frame
 	case MESSAGE_DONE:
 	case MESSAGE_ABORT:
 		receive_failure(session, frame->type, body, bytes);
+		break;
+	case MESSAGE_FENCE:
+	case MESSAGE_FENCED:
+	case MESSAGE_LANE_LOST:
+		session_receive_of_lane(session, frame);
 		break;
 	default:
 		step_message(session, (enum message_type)frame->type);

@@ -105,6 +105,7 @@ static void agree(struct vfiomig_session *session)
 				       .slots = RECORD_SLOTS,
 				       .slot_bytes = session->side.slot_bytes,
 				       .integrity = session->side.integrity,
+				       .payload = VFIOMIG_PAYLOAD_CLEAR,
 				       .transport = VFIOMIG_TRANSPORT_AUTO };
 	snprintf(session->plan.reason, sizeof(session->plan.reason), "recorded into %.140s", session->record->path);
 	pthread_mutex_unlock(&session->snapshot_lock);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/probe.h"
-#include "session/session.h"
+#include "session/session_seal.h"
 
 /*
  * How much is read into a slot. The last packet of a slow device must still be carried and loaded when it is full, and nothing of a
@@ -75,31 +75,36 @@ static uint32_t narrow(uint64_t us)
 	return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
-/* @began_ns: when it began to be filled. The checksum counts as reading: it is what the reader's thread does meanwhile. */
+/* @began_ns: when it began to be filled. Checksum or seal count as reading: they are what the reader's thread does meanwhile. */
 static int send_packet(struct session_device *device, unsigned slot, uint64_t index, uint32_t bytes, uint32_t flags,
 		       uint64_t began_ns, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
 	void *payload = arena_payload(&session->arena, device->number, slot);
-	uint32_t sum = session->plan.integrity == VFIOMIG_INTEGRITY_CRC32C ? packet_sum(payload, bytes) : 0;
 	struct packet_header header = { .device = (uint16_t)device->number,
 					.flags = flags,
 					.index = index,
 					.bytes = bytes,
-					.ready_ns = clock_now_ns(),
 					.wait_us = narrow(device->slot_wait_us) };
 	struct flow_actions actions;
+	uint64_t ready_ns;
+	uint32_t sum;
 
-	header.read_us = narrow((header.ready_ns - began_ns) / NS_PER_US);
 	memcpy(header.session, session->id, sizeof(header.session));
+	if (session_seal_payload(device, &header, payload, &sum, err))
+		return -EIO;
+	header.ready_ns = ready_ns = clock_now_ns();
+	header.read_us = narrow((ready_ns - began_ns) / NS_PER_US);
+	if (session_seal_header(device, &header, payload, err))
+		return -EIO;
 	header.crc = packet_encode(arena_header(&session->arena, device->number, slot), &header, sum);
 	device->counts.digest = packet_digest(device->counts.digest, &header);
 	device->counts.packets++;
 	device->counts.bytes += bytes;
 	if (flags & PACKET_STOP_COPY && !device->first_packet_ns)
-		device->first_packet_ns = header.ready_ns;
+		device->first_packet_ns = ready_ns;
 	if (!atomic_load_explicit(&session->first_packet_ns, memory_order_relaxed))
-		atomic_store_explicit(&session->first_packet_ns, header.ready_ns, memory_order_relaxed);
+		atomic_store_explicit(&session->first_packet_ns, ready_ns, memory_order_relaxed);
 	if (flags & PACKET_CONFIG_STATE)
 		PROBE1(vfio_save_device_config_state, session_device_label(device));
 	else

@@ -208,3 +208,11 @@ int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_est
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return rc;
 }
+
+void session_end_precopy(struct vfiomig_session *session)
+{
+	for (unsigned d = 0; d < session->devices; d++) {
+		atomic_store(&session->device[d].precopy_end, true);
+		session_signal(session->device[d].wake_fd);
+	}
+}

@@ -5,12 +5,13 @@
  * nothing waits and nothing is allocated, and no fabric has hidden threads.
  *
  * Threads: everything is called by one thread at a time, except post and send, which any thread may call, also several at
- * once for one lane, and adopt, which the control thread calls.
+ * once for one lane, lose, which any thread may call too, and adopt, which the control thread calls.
  */
 #ifndef TRANSPORT_FABRIC_H
 #define TRANSPORT_FABRIC_H
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,7 +73,12 @@ enum fabric_event_kind {
 	FABRIC_SENT =
 		1, /* source: the work requests of the packet with this cookie are complete; its slot is not read any more */
 	FABRIC_ARRIVED, /* a message with this immediate is here; data: whole in its slot; token: whole in the token area */
-	FABRIC_DEAD, /* the lane is lost, its last event; fabric_error tells why */
+	/*
+	 * The lane is lost, its last event, after all that had arrived; fabric_error tells why. It is fenced: nothing of it touches
+	 * the arena any more on this side (verbs: the queue pair is in ERR and has flushed its last receive and its last send, or is
+	 * destroyed; tcp: the connection is shut down, and what was not received whole never will be).
+	 */
+	FABRIC_DEAD,
 };
 
 struct fabric_event {
@@ -151,15 +157,21 @@ struct fabric_ops {
 	uint64_t (*deadline_ns)(struct fabric *fabric);
 
 	/*
+	 * Lose this lane, as if its cable were cut: DEAD comes by poll, after what had arrived, or came already. Any thread; pollfds must be
+	 * passed again, as with post.
+	 */
+	void (*lose)(struct fabric *fabric, unsigned lane);
+
+	/*
 	 * Make sure that nothing of this lane touches the arena any more on this side: QP to ERR and drained, or the
-	 * connection shut down. Its outstanding packets get no SENT. May wait for the drain, milliseconds.
+	 * connection shut down. Whatever had arrived is dropped, and no event comes any more. May wait for the drain, milliseconds.
 	 */
 	void (*fence)(struct fabric *fabric, unsigned lane);
 
 	/* Destination: no remote writes from here on (deregister); the lanes stay for nothing but to be closed. */
 	void (*release)(struct fabric *fabric);
 
-	/* Why @lane died. Valid after DEAD. */
+	/* Why @lane died. Valid after DEAD. Its errnum is ENODEV where it died because our device has, with all others on it. */
 	const struct vfiomig_error *(*error)(struct fabric *fabric, unsigned lane);
 
 	/* The one way down, also for a fabric that never came up; NULL is fine. */
@@ -169,6 +181,7 @@ struct fabric_ops {
 /* The first member of every fabric's own struct. */
 struct fabric {
 	const struct fabric_ops *ops;
+	atomic_uint refused; /* destination: who came as a lane and did not show that it is one of this session */
 };
 
 /* pollfds never wants more than this: one per lane, and a few of the fabric itself. */

@@ -207,6 +207,12 @@ static uint64_t tcp_deadline_ns(struct fabric *fabric)
 	return earliest_ns;
 }
 
+static void tcp_lose(struct fabric *fabric, unsigned lane)
+{
+	tcp_lane_fail(&tcp_fabric_of(fabric)->lanes[lane], VFIOMIG_FABRIC, ECONNABORTED, "lane-lost",
+		      "lane %u was given up", lane);
+}
+
 static void tcp_fence(struct fabric *fabric, unsigned lane)
 {
 	tcp_lane_fence(&tcp_fabric_of(fabric)->lanes[lane]);
@@ -235,6 +241,7 @@ const struct fabric_ops tcp_fabric_ops = {
 	.poll = tcp_poll,
 	.pollfds = tcp_pollfds,
 	.deadline_ns = tcp_deadline_ns,
+	.lose = tcp_lose,
 	.fence = tcp_fence,
 	.release = tcp_release,
 	.error = tcp_error,

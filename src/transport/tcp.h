@@ -7,6 +7,7 @@
 #ifndef TRANSPORT_TCP_H
 #define TRANSPORT_TCP_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/uio.h>
@@ -96,6 +97,12 @@ static inline struct tcp_fabric *tcp_fabric_of(struct fabric *fabric)
 static inline uint64_t tcp_timeout_ns(const struct tcp_fabric *fabric)
 {
 	return (uint64_t)fabric->config.route.timeout_ms * UINT64_C(1000000);
+}
+
+/* The stable word for a connection that the kernel has given up: the same as with RDMA where it is the same fault. */
+static inline const char *tcp_lost_name(int errnum)
+{
+	return errnum == ETIMEDOUT ? "lane-no-answer" : "lane-lost";
 }
 
 /* tcp_socket.c */

@@ -139,6 +139,8 @@ static enum guest_fate guest_read(struct tcp_fabric *tcp, struct guest *guest)
 	if (guest->got_bytes < HELLO_BYTES)
 		return GUEST_STAYS;
 	lane = guest_lane(tcp, guest);
+	if (!lane)
+		atomic_fetch_add(&tcp->fabric.refused, 1);
 	if (!lane || !guest_answer(guest->fd))
 		return GUEST_LEAVES;
 	got = tcp_lane_start(tcp, lane, guest->fd);

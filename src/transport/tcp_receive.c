@@ -32,13 +32,19 @@ static bool has_header(uint32_t immediate, uint32_t bytes)
 	return kind == IMMEDIATE_DATA || (kind == IMMEDIATE_CONTROL && bytes > 0);
 }
 
-/* How much of the frame must be here before it can be judged: of a data frame the packet's header as well. */
+/*
+ * How much of the frame must be here before it can be judged: of a data frame the packet's header as well, unless it is too short to
+ * have one, which must not be waited for.
+ */
 static size_t prefix_bytes(const struct tcp_receiver *receiver)
 {
-	if (ahead_bytes(receiver) < TCP_FRAME_BYTES ||
-	    !has_header(get_be32(receiver->ahead + receiver->start), get_be32(receiver->ahead + receiver->start + 4)))
+	const uint8_t *frame = receiver->ahead + receiver->start;
+	uint32_t bytes;
+
+	if (ahead_bytes(receiver) < TCP_FRAME_BYTES)
 		return TCP_FRAME_BYTES;
-	return TCP_PREFIX_BYTES;
+	bytes = get_be32(frame + 4);
+	return has_header(get_be32(frame), bytes) && bytes >= ARENA_HEADER_BYTES ? TCP_PREFIX_BYTES : TCP_FRAME_BYTES;
 }
 
 bool tcp_lane_ahead(const struct tcp_lane *lane)
@@ -182,8 +188,8 @@ static size_t lane_pull(struct tcp_lane *lane)
 		return 0;
 	if (got <= 0) {
 		(void)(got == 0 ? lane_closed(lane)
-				: tcp_lane_fail(lane, VFIOMIG_FABRIC, errno, "lane-lost", "lane %u was lost: %s",
-						lane->index, strerror(errno)));
+				: tcp_lane_fail(lane, VFIOMIG_FABRIC, errno, tcp_lost_name(errno),
+						"lane %u was lost: %s", lane->index, strerror(errno)));
 		return 0;
 	}
 	body = (size_t)got < parts[0].iov_len ? (size_t)got : parts[0].iov_len;

@@ -94,7 +94,7 @@ static int lane_flush(struct tcp_lane *lane)
 		if (left > 0 || left == -EAGAIN)
 			result = 0;
 		else if (left < 0)
-			result = tcp_lane_fail_locked(lane, VFIOMIG_FABRIC, (int)-left, "lane-lost",
+			result = tcp_lane_fail_locked(lane, VFIOMIG_FABRIC, (int)-left, tcp_lost_name((int)-left),
 						      "lane %u was lost while sending: %s", lane->index,
 						      strerror((int)-left));
 	}

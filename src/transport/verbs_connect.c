@@ -46,26 +46,35 @@ static const char *peer_text(const struct verbs_fabric *fabric, char text[VERBS_
 	return verbs_address_text(text, &fabric->config.route.peer);
 }
 
-static int wait_failed(const struct verbs_fabric *fabric, int rc, unsigned up, struct vfiomig_error *err)
+static int wait_failed(struct verbs_fabric *fabric, int rc, unsigned up, struct vfiomig_error *err)
 {
 	char peer[VERBS_ADDRESS_TEXT_BYTES];
 
 	if (rc == -ECANCELED)
 		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "cancelled while connecting RDMA lanes");
+	verbs_watch_device(fabric); /* it may know why nothing came */
 	if (rc == -ETIMEDOUT)
 		return error_set(err, VFIOMIG_TIMEOUT, ETIMEDOUT, "connect-timeout",
-				 "RDMA lanes with %s: %u of %u are up, and nothing happened for %u ms",
-				 peer_text(fabric, peer), up, fabric->config.lanes, fabric->config.route.timeout_ms);
+				 "RDMA lanes with %s: %u of %u are up, and nothing happened for %u ms%s%s",
+				 peer_text(fabric, peer), up, fabric->config.lanes, fabric->config.route.timeout_ms,
+				 *fabric->shared.trouble ? "; before that, " : "", fabric->shared.trouble);
 	return error_set(err, VFIOMIG_FABRIC, -rc, "rdma-cm", "rdma_cm gives no more events: %s", strerror(-rc));
 }
 
-static int step_failed(const struct verbs_fabric *fabric, const struct verbs_cm_event *event, struct vfiomig_error *err)
+static int step_failed(struct verbs_fabric *fabric, const struct verbs_cm_event *event, struct vfiomig_error *err)
 {
 	enum { NO_LISTENER = 8 }; /* rdma_cm's reason "invalid service id" */
 	const struct verbs_lane *lane = event->id->context;
 	char peer[VERBS_ADDRESS_TEXT_BYTES];
 	int errnum = event->status < 0 ? -event->status : ECONNABORTED;
 
+	if (event->type == RDMA_CM_EVENT_DEVICE_REMOVAL) { /* on the listener, or on any lane */
+		verbs_watch_removed(fabric);
+		return error_set(
+			err, VFIOMIG_FABRIC, ENODEV, "rdma-device-removed",
+			"the RDMA device was removed while lanes with %s were being connected: see `rdma link`",
+			peer_text(fabric, peer));
+	}
 	if (event->type == RDMA_CM_EVENT_REJECTED)
 		return error_set(err, VFIOMIG_FABRIC, ECONNREFUSED, "refused", "%s refused an RDMA lane: %s (%d)",
 				 peer_text(fabric, peer),
@@ -150,7 +159,7 @@ static int on_address(struct verbs_fabric *fabric, struct verbs_lane *lane, stru
 {
 	uint8_t timeout = verbs_ack_timeout(fabric->config.route.timeout_ms);
 
-	if (lane->id->verbs != fabric->shared.device.context)
+	if (lane->id->verbs->device != fabric->shared.device.context->device)
 		return error_set(err, VFIOMIG_FABRIC, EXDEV, "connect", "RDMA lane %u came to lie on another device",
 				 lane->number);
 	/* A kernel that does not know the option keeps its default, which detects a dead path later. */
@@ -214,7 +223,9 @@ static struct verbs_lane *requested_lane(struct verbs_fabric *fabric, const stru
 		return NULL;
 	if (!hello_proves(&hello, fabric->config.proof[hello.lane]))
 		return NULL;
-	return event->id->verbs == fabric->shared.device.context ? &fabric->lanes[hello.lane] : NULL;
+	if (event->id->verbs->device != fabric->shared.device.context->device)
+		return NULL;
+	return &fabric->lanes[hello.lane];
 }
 
 /* 1: it was no lane of ours, and nothing has come of it. */
@@ -225,6 +236,7 @@ static int on_request(struct verbs_fabric *fabric, const struct verbs_cm_event *
 	int rc;
 
 	if (!lane) {
+		atomic_fetch_add(&fabric->fabric.refused, 1);
 		rdma_reject(event->id, NULL, 0);
 		rdma_destroy_id(event->id);
 		return 1;

@@ -105,12 +105,12 @@ static int set_nonblocking(int fd)
 	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int open_parts(struct verbs_device *device, struct vfiomig_error *err)
+static int open_parts(struct verbs_device *device, struct ibv_device *on, struct vfiomig_error *err)
 {
-	const char *name = device->context->device->name;
+	const char *name = on->name;
 
-	device->watch = ibv_open_device(device->context->device);
-	if (!device->watch || set_nonblocking(device->watch->async_fd))
+	device->context = ibv_open_device(on);
+	if (!device->context || set_nonblocking(device->context->async_fd))
 		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "open", "cannot open %s: %s", name,
 				 strerror(errno));
 	device->pd = ibv_alloc_pd(device->context);
@@ -124,7 +124,7 @@ static int open_parts(struct verbs_device *device, struct vfiomig_error *err)
 	return 0;
 }
 
-int verbs_device_open(struct verbs_device *device, struct ibv_context *context, const struct arena *arena,
+int verbs_device_open(struct verbs_device *device, struct ibv_context *found, const struct arena *arena,
 		      bool remote_write, struct vfiomig_error *err)
 {
 	/* Nothing more than writes: no READ, no ATOMIC, and at the source nothing from outside at all. */
@@ -132,8 +132,8 @@ int verbs_device_open(struct verbs_device *device, struct ibv_context *context, 
 	int rc;
 
 	pthread_once(&fork_once, prepare_fork);
-	*device = (struct verbs_device){ .context = context };
-	rc = open_parts(device, err);
+	*device = (struct verbs_device){ 0 };
+	rc = open_parts(device, found->device, err);
 	if (!rc) {
 		device->mr = ibv_reg_mr(device->pd, arena->base, arena->bytes, access);
 		if (!device->mr)
@@ -152,7 +152,7 @@ void verbs_device_close(struct verbs_device *device)
 		ibv_destroy_comp_channel(device->channel);
 	if (device->pd)
 		ibv_dealloc_pd(device->pd);
-	if (device->watch)
-		ibv_close_device(device->watch);
+	if (device->context)
+		ibv_close_device(device->context);
 	*device = (struct verbs_device){ 0 };
 }

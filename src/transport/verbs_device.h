@@ -31,8 +31,11 @@ struct verbs_plan {
 };
 
 struct verbs_device {
-	struct ibv_context *context; /* librdmacm's, shared by the whole process; never closed here */
-	struct ibv_context *watch;   /* our own, for async events: from a shared one another session could take them */
+	/*
+	 * Our own: librdmacm's is shared by the whole process, and whoever reads its async events takes those of others. What a
+	 * queue pair has to say is told on the context that it was made on, so everything of ours lives on this one.
+	 */
+	struct ibv_context *context;
 	struct ibv_pd *pd; /* our own too: librdmacm's default one would let other sessions' QPs reach our MR */
 	struct ibv_mr *mr;
 	struct ibv_comp_channel *channel; /* non-blocking, of all lanes */
@@ -51,10 +54,10 @@ const char *verbs_device_refusal(const struct ibv_device *device, char *why, siz
 int verbs_device_numa_node(const struct ibv_device *device);
 
 /*
- * Open what a fabric needs on @context and register @arena, for remote writes or for local reads only. On failure nothing
+ * Open what a fabric needs on the device of @found (librdmacm's context, which stays its own) and register @arena, for remote writes or for local reads only. On failure nothing
  * is left. Errors as of fabric_ops.open.
  */
-int verbs_device_open(struct verbs_device *device, struct ibv_context *context, const struct arena *arena,
+int verbs_device_open(struct verbs_device *device, struct ibv_context *found, const struct arena *arena,
 		      bool remote_write, struct vfiomig_error *err);
 
 /* After all lanes are closed. Half-open is fine, twice too. */

@@ -164,8 +164,8 @@ static int verbs_pollfds(struct fabric *base, struct pollfd *fds, unsigned max)
 	fds[count++] = (struct pollfd){ .fd = fabric->events->fd, .events = POLLIN };
 	if (device->channel)
 		fds[count++] = (struct pollfd){ .fd = device->channel->fd, .events = POLLIN };
-	if (device->watch)
-		fds[count++] = (struct pollfd){ .fd = device->watch->async_fd, .events = POLLIN };
+	if (device->context)
+		fds[count++] = (struct pollfd){ .fd = device->context->async_fd, .events = POLLIN };
 	return count;
 }
 
@@ -180,6 +180,11 @@ static uint64_t verbs_deadline_ns(struct fabric *base)
 		earliest_ns = deadline_ns < earliest_ns ? deadline_ns : earliest_ns;
 	}
 	return earliest_ns;
+}
+
+static void verbs_lose(struct fabric *base, unsigned lane)
+{
+	verbs_lane_lose(&verbs_fabric_of(base)->lanes[lane]);
 }
 
 static void verbs_fence(struct fabric *base, unsigned lane)
@@ -219,6 +224,7 @@ const struct fabric_ops verbs_fabric_ops = {
 	.poll = verbs_poll,
 	.pollfds = verbs_pollfds,
 	.deadline_ns = verbs_deadline_ns,
+	.lose = verbs_lose,
 	.fence = verbs_fence,
 	.release = verbs_release,
 	.error = verbs_error,

@@ -41,6 +41,12 @@ uint8_t verbs_ack_timeout(unsigned timeout_ms);
 /* Look after the descriptors that are not completion queues: disconnects, removal, bad news of device and port. */
 void verbs_watch(struct verbs_fabric *fabric);
 
+/* Only the device's part of that: queues, ports, the device itself. */
+void verbs_watch_device(struct verbs_fabric *fabric);
+
+/* rdma_cm says that the device is removed, on whatever id: end all lanes and let go of it. */
+void verbs_watch_removed(struct verbs_fabric *fabric);
+
 /* Let go of all that lives on the device: `rdma link delete` waits for that. Lanes that have not told DEAD still will. */
 void verbs_fabric_let_go(struct verbs_fabric *fabric);
 

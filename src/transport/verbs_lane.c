@@ -62,6 +62,19 @@ int verbs_lane_receive(struct verbs_lane *lane, unsigned count)
 	return 0;
 }
 
+/* librdmacm makes a queue pair on its id's context: for that moment it is ours. */
+static int create_queue_pair(struct verbs_lane *lane, struct ibv_qp_init_attr *attr)
+{
+	const struct verbs_device *device = &lane->shared->device;
+	struct ibv_context *found = lane->id->verbs;
+	int rc;
+
+	lane->id->verbs = device->context;
+	rc = rdma_create_qp(lane->id, device->pd, attr) ? -verbs_errno() : 0;
+	lane->id->verbs = found;
+	return rc;
+}
+
 int verbs_lane_open(struct verbs_lane *lane, struct vfiomig_error *err)
 {
 	const struct verbs_plan *plan = &lane->shared->plan;
@@ -83,10 +96,11 @@ int verbs_lane_open(struct verbs_lane *lane, struct vfiomig_error *err)
 				 "lane %u: %s has no completion queue of %u entries: %s", lane->number,
 				 context->device->name, plan->sends + plan->receives, strerror(verbs_errno()));
 	attr.send_cq = attr.recv_cq = lane->cq;
-	if (rdma_create_qp(lane->id, device->pd, &attr))
-		return error_set(err, VFIOMIG_FABRIC, verbs_errno(), "qp",
+	rc = create_queue_pair(lane, &attr);
+	if (rc)
+		return error_set(err, VFIOMIG_FABRIC, -rc, "qp",
 				 "lane %u: %s has no queue pair of %u sends and %u receives: %s", lane->number,
-				 context->device->name, plan->sends, plan->receives, strerror(verbs_errno()));
+				 context->device->name, plan->sends, plan->receives, strerror(-rc));
 	rc = verbs_lane_receive(lane, plan->receives);
 	if (rc)
 		return error_set(err, VFIOMIG_FABRIC, -rc, "receive", "lane %u: %s did not take %u receives: %s",
@@ -106,27 +120,39 @@ void verbs_lane_up(struct verbs_lane *lane)
 	pthread_mutex_unlock(&lane->lock);
 }
 
+static void drop_queues(struct verbs_lane *lane)
+{
+	if (lane->id && lane->id->qp)
+		rdma_destroy_qp(lane->id);
+	if (lane->cq)
+		ibv_destroy_cq(lane->cq);
+	lane->cq = NULL;
+	lane->held = false;
+}
+
+void verbs_lane_drop_queues(struct verbs_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	drop_queues(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 void verbs_lane_close(struct verbs_lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
-	if (lane->id) {
-		if (lane->state == VERBS_LANE_UP)
-			rdma_disconnect(lane->id); /* so that an idle peer hears of it */
-		if (lane->id->qp)
-			rdma_destroy_qp(lane->id);
+	if (lane->id && lane->state == VERBS_LANE_UP)
+		rdma_disconnect(lane->id); /* so that an idle peer hears of it */
+	drop_queues(lane);
+	if (lane->id)
 		rdma_destroy_id(lane->id);
-	}
-	if (lane->cq)
-		ibv_destroy_cq(lane->cq);
 	lane->id = NULL;
-	lane->cq = NULL;
-	lane->held = false;
 	if (lane->state != VERBS_LANE_DYING)
 		lane->state = VERBS_LANE_CLOSED;
 	pthread_mutex_unlock(&lane->lock);
 }
 
-void verbs_lane_fail(struct verbs_lane *lane, enum vfiomig_code code, int errnum, const char *format, ...)
+void verbs_lane_fail(struct verbs_lane *lane, enum vfiomig_code code, int errnum, const char *name, const char *format,
+		     ...)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
 	char text[sizeof(lane->error.text)];
@@ -137,7 +163,7 @@ void verbs_lane_fail(struct verbs_lane *lane, enum vfiomig_code code, int errnum
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	error_set(&lane->error, code, errnum, "lane-lost", "lane %u (%s): %s", lane->number,
+	error_set(&lane->error, code, errnum, name, "lane %u (%s): %s", lane->number,
 		  lane->shared->device.context ? lane->shared->device.context->device->name : "?", text);
 	lane->state = VERBS_LANE_DYING;
 	if (lane->id && lane->id->qp)

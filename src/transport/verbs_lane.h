@@ -27,7 +27,7 @@ struct verbs_shared {
 enum verbs_lane_state {
 	VERBS_LANE_NEW = 0,
 	VERBS_LANE_UP,
-	VERBS_LANE_DYING,  /* has its error; what completed before is still to be told */
+	VERBS_LANE_DYING,  /* has its error; what completed before is still to be told, and the rest to be flushed */
 	VERBS_LANE_CLOSED, /* DEAD was told, or it is fenced: no event any more */
 };
 
@@ -55,7 +55,8 @@ struct verbs_lane {
 	struct verbs_message messages[VERBS_MESSAGES];
 	unsigned outstanding;	   /* flights and messages that are busy */
 	unsigned receives;	   /* posted */
-	uint64_t progress_ns;	   /* when the last work completed, or was begun on an idle lane */
+	uint64_t drain_ns;	   /* dying: when it is not waited for its flush any more; 0: not yet set */
+	uint64_t progress_ns;	   /* when the last send completed, or was begun on an idle lane */
 	struct ibv_send_wr *chain; /* plan.chain_max of each: post's scratch */
 	struct ibv_sge *pieces;
 	bool armed; /* the next completion will come to the channel */
@@ -76,6 +77,9 @@ int verbs_lane_open(struct verbs_lane *lane, struct vfiomig_error *err);
 /* The connection is there. */
 void verbs_lane_up(struct verbs_lane *lane);
 
+/* Let go of the queues alone: the peer hears nothing of it yet. */
+void verbs_lane_drop_queues(struct verbs_lane *lane);
+
 /* Let go of id and queues: all of the lane that lives on the device. The lane stays closed. */
 void verbs_lane_close(struct verbs_lane *lane);
 
@@ -90,11 +94,11 @@ int verbs_lane_post_message(struct verbs_lane *lane, unsigned place, uint32_t im
 int verbs_lane_receive(struct verbs_lane *lane, unsigned count);
 
 /*
- * It has failed: @format is why, the lane's name goes before it. The first error stands. Moves the queue pair to ERR, so that
+ * It has failed: @name is the error's stable word, @format says why, and the lane's name goes before it. The first error stands. Moves the queue pair to ERR, so that
  * everything flushes. The lock is held.
  */
-void verbs_lane_fail(struct verbs_lane *lane, enum vfiomig_code code, int errnum, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void verbs_lane_fail(struct verbs_lane *lane, enum vfiomig_code code, int errnum, const char *name, const char *format,
+		     ...) __attribute__((format(printf, 5, 6)));
 
 /* As of fabric_ops: events of this lane, at most @max. @now_ns serves the activity deadline. */
 unsigned verbs_lane_poll(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max);
@@ -104,6 +108,9 @@ int verbs_lane_arm(struct verbs_lane *lane);
 
 /* When work outstanding now counts as lost; UINT64_MAX: there is none. */
 uint64_t verbs_lane_deadline_ns(struct verbs_lane *lane);
+
+/* As of fabric_ops. */
+void verbs_lane_lose(struct verbs_lane *lane);
 
 /* As of fabric_ops. A queue pair that does not drain in time is destroyed, which ends its access to memory as well. */
 void verbs_lane_fence(struct verbs_lane *lane);

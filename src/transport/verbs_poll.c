@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,13 +16,28 @@
 
 enum { BATCH = 16 };
 
+/* What may have caused a flush, into @text. The port's event often comes a moment after the flush: the port itself knows before. */
+static void find_trouble(const struct verbs_lane *lane, char *text, size_t bytes)
+{
+	struct ibv_context *context = lane->shared->device.context;
+	struct ibv_port_attr port;
+
+	snprintf(text, bytes, "%s", lane->shared->trouble);
+	if (!*text && lane->id && !ibv_query_port(context, lane->id->port_num, &port) && port.state != IBV_PORT_ACTIVE)
+		snprintf(text, bytes, "port %u of %s went down", lane->id->port_num, context->device->name);
+}
+
 static void fail_by_status(struct verbs_lane *lane, const struct ibv_wc *done)
 {
 	struct verbs_meaning meaning = verbs_status_meaning(done->status, done->wr_id >> 32 == VERBS_WORK_RECEIVE);
-	const char *trouble = lane->shared->trouble;
+	char trouble[sizeof(lane->shared->trouble)];
 
-	verbs_lane_fail(lane, VFIOMIG_FABRIC, meaning.errnum, "%s%s%s [%s, vendor error 0x%x]", meaning.text,
-			*trouble ? "; before that, " : "", trouble, ibv_wc_status_str(done->status), done->vendor_err);
+	if (lane->state != VERBS_LANE_UP)
+		return;
+	find_trouble(lane, trouble, sizeof(trouble));
+	verbs_lane_fail(lane, VFIOMIG_FABRIC, meaning.errnum, meaning.name, "%s%s%s [%s, vendor error 0x%x]",
+			meaning.text, *trouble ? "; before that, " : "", trouble, ibv_wc_status_str(done->status),
+			done->vendor_err);
 }
 
 static bool arrived(struct verbs_lane *lane, const struct ibv_wc *done, struct fabric_event *event)
@@ -29,9 +45,11 @@ static bool arrived(struct verbs_lane *lane, const struct ibv_wc *done, struct f
 	int rc = lane->state == VERBS_LANE_UP ? verbs_lane_receive(lane, 1) : 0;
 
 	if (rc)
-		verbs_lane_fail(lane, VFIOMIG_FABRIC, -rc, "the device took no receive: %s", strerror(-rc));
+		verbs_lane_fail(lane, VFIOMIG_FABRIC, -rc, "lane-refuses-work", "the device took no receive: %s",
+				strerror(-rc));
 	if (!(done->wc_flags & IBV_WC_WITH_IMM)) {
-		verbs_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "the peer sent a message without immediate data");
+		verbs_lane_fail(lane, VFIOMIG_PROTOCOL, EPROTO, "lane-immediate",
+				"the peer sent a message without immediate data");
 		return false;
 	}
 	*event = (struct fabric_event){ .kind = FABRIC_ARRIVED,
@@ -64,7 +82,8 @@ static bool completed(struct verbs_lane *lane, const struct ibv_wc *done, uint64
 	enum verbs_work work = (enum verbs_work)(done->wr_id >> 32);
 	unsigned place = (unsigned)done->wr_id;
 
-	if (now_ns > lane->progress_ns)
+	/* What arrives says nothing about what leaves: only sends that complete keep the oldest one's deadline away. */
+	if (work != VERBS_WORK_RECEIVE && now_ns > lane->progress_ns)
 		lane->progress_ns = now_ns;
 	if (work == VERBS_WORK_RECEIVE)
 		lane->receives--;
@@ -100,31 +119,59 @@ static void check_activity(struct verbs_lane *lane, uint64_t now_ns)
 
 	if (lane->state != VERBS_LANE_UP || !lane->outstanding || now_ns < lane->progress_ns + shared->timeout_ns)
 		return;
-	verbs_lane_fail(lane, VFIOMIG_TIMEOUT, ETIMEDOUT,
-			"nothing completed for %llu ms, with %u requests outstanding%s%s",
-			(unsigned long long)(shared->timeout_ns / NS_PER_MS), lane->outstanding,
+	verbs_lane_fail(lane, VFIOMIG_TIMEOUT, ETIMEDOUT, "lane-timeout",
+			"none of %u outstanding requests completed for %llu ms: the path to the peer is dead, or its "
+			"device%s%s",
+			lane->outstanding, (unsigned long long)(shared->timeout_ns / NS_PER_MS),
 			*shared->trouble ? "; before that, " : "", shared->trouble);
+}
+
+static bool is_drained(const struct verbs_lane *lane)
+{
+	return !lane->cq || !lane->id || !lane->id->qp || (!lane->receives && !lane->outstanding);
+}
+
+/* Nothing of a dying lane touches memory any more. One that does not flush in time is destroyed, which ends that as well. */
+static bool flushed(struct verbs_lane *lane, uint64_t now_ns)
+{
+	if (is_drained(lane))
+		return true;
+	if (!lane->drain_ns)
+		lane->drain_ns = now_ns + lane->shared->timeout_ns / 2;
+	if (now_ns < lane->drain_ns)
+		return false;
+	rdma_destroy_qp(lane->id);
+	return true;
+}
+
+/* Take completions until there are none, or @max events are told. False: there may be more. */
+static bool take_all(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max,
+		     unsigned *told)
+{
+	struct ibv_wc done[BATCH];
+	int got = 1;
+
+	while (*told < max && got > 0) {
+		unsigned room = max - *told;
+
+		got = take(lane, done, room < BATCH ? (int)room : BATCH);
+		for (int i = 0; i < got; i++)
+			*told += completed(lane, &done[i], now_ns, &events[*told]);
+	}
+	if (got < 0)
+		verbs_lane_fail(lane, VFIOMIG_FABRIC, EIO, "lane-completion-queue", "its completion queue broke");
+	return got <= 0;
 }
 
 static unsigned poll_locked(struct verbs_lane *lane, uint64_t now_ns, struct fabric_event *events, unsigned max)
 {
-	struct ibv_wc done[BATCH];
 	unsigned told = 0;
-	int got = 1;
 
-	while (told < max && got > 0) {
-		unsigned room = max - told;
-
-		got = take(lane, done, room < BATCH ? (int)room : BATCH);
-		for (int i = 0; i < got; i++)
-			told += completed(lane, &done[i], now_ns, &events[told]);
-	}
-	if (got > 0)
+	if (!take_all(lane, now_ns, events, max, &told))
 		return told;
-	if (got < 0)
-		verbs_lane_fail(lane, VFIOMIG_FABRIC, EIO, "its completion queue broke");
 	check_activity(lane, now_ns);
-	if (lane->state == VERBS_LANE_DYING) {
+	/* Again: if it was failed just now, its flush may be here already. */
+	if (lane->state == VERBS_LANE_DYING && take_all(lane, now_ns, events, max, &told) && flushed(lane, now_ns)) {
 		lane->state = VERBS_LANE_CLOSED;
 		events[told++] = (struct fabric_event){ .kind = FABRIC_DEAD, .lane = lane->number };
 	}
@@ -153,7 +200,7 @@ static int arm_locked(struct verbs_lane *lane)
 
 	if (!is_live(lane))
 		return 0;
-	if (lane->state == VERBS_LANE_DYING || lane->held)
+	if (lane->held || (lane->state == VERBS_LANE_DYING && is_drained(lane)))
 		return 1;
 	if (!lane->armed && !ibv_req_notify_cq(lane->cq, 0))
 		lane->armed = true;
@@ -180,6 +227,8 @@ uint64_t verbs_lane_deadline_ns(struct verbs_lane *lane)
 	pthread_mutex_lock(&lane->lock);
 	if (lane->state == VERBS_LANE_UP && lane->outstanding)
 		deadline_ns = lane->progress_ns + lane->shared->timeout_ns;
+	else if (lane->state == VERBS_LANE_DYING)
+		deadline_ns = lane->drain_ns;
 	pthread_mutex_unlock(&lane->lock);
 	return deadline_ns;
 }
@@ -224,10 +273,17 @@ static bool drain(struct verbs_lane *lane, uint64_t deadline_ns)
 	return true;
 }
 
+void verbs_lane_lose(struct verbs_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	verbs_lane_fail(lane, VFIOMIG_FABRIC, ECONNABORTED, "lane-lost", "given up");
+	pthread_mutex_unlock(&lane->lock);
+}
+
 void verbs_lane_fence(struct verbs_lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
-	verbs_lane_fail(lane, VFIOMIG_FABRIC, ECANCELED, "fenced");
+	verbs_lane_fail(lane, VFIOMIG_FABRIC, ECANCELED, "lane-fenced", "fenced");
 	if (lane->id && lane->id->qp && lane->cq && !drain(lane, clock_now_ns() + lane->shared->timeout_ns))
 		rdma_destroy_qp(lane->id);
 	lane->state = VERBS_LANE_CLOSED;

@@ -80,7 +80,8 @@ static int hand_over(struct verbs_lane *lane, struct ibv_send_wr *first)
 	if (!rc)
 		return 0;
 	lane->outstanding--; /* whatever the device took of a chain, its last was not among it */
-	verbs_lane_fail(lane, VFIOMIG_FABRIC, rc, "the device took no more work: %s", strerror(rc));
+	verbs_lane_fail(lane, VFIOMIG_FABRIC, rc, "lane-refuses-work", "the device took no more work: %s",
+			strerror(rc));
 	return -EPIPE;
 }
 

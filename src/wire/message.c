@@ -8,16 +8,19 @@
 #include "wire/telemetry.h"
 
 enum {
-	OFFER_BYTES = 2 + 2 + 4 + 8 + 5,
+	OFFER_BYTES = 2 + 2 + 4 + 8 + 6,
 	INFO_FIXED_BYTES = 32 + 4 * 2 + 4 + 4 + 64 + 32 + 8 + 4,
 	DEVICE_BYTES_MAX = 2 + 1 + 32 + INFO_FIXED_BYTES + VFIOMIG_CONFIG_BYTES_MAX,
-	AGREED_BYTES = 2 + 4 + 8 + 1 + 8 + 160,
+	AGREED_BYTES = 2 + 4 + 8 + 1 + 8 + 1 + 160,
 	READY_BYTES = 8 + 4,
 	STREAM_END_BYTES = 2 + 8 + 8 + 4,
 	FAILURE_BYTES = 4 + 4 + 32 + 512,
+	LANE_BYTES = 2,
+	FENCED_BYTES_MAX = 2 + 2 + 1 + 8 + 4 + MESSAGE_HERE_BYTES_MAX,
 };
 
 _Static_assert((int)DEVICE_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "a device's manifest fits");
+_Static_assert((int)FENCED_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "what came of a device fits");
 _Static_assert((int)TELEMETRY_MEASURED_BYTES_MAX <= (int)MESSAGE_BYTES_MAX, "all devices' rates fit");
 
 static const struct {
@@ -41,6 +44,9 @@ static const struct {
 	[MESSAGE_SPANS] = { "SPANS", TELEMETRY_SPANS_BYTES },
 	[MESSAGE_QUERY] = { "QUERY", 0 },
 	[MESSAGE_ANSWER] = { "ANSWER", MESSAGE_ANSWER_BYTES },
+	[MESSAGE_FENCE] = { "FENCE", LANE_BYTES },
+	[MESSAGE_FENCED] = { "FENCED", FENCED_BYTES_MAX },
+	[MESSAGE_LANE_LOST] = { "LANE_LOST", LANE_BYTES },
 };
 
 const char *message_name(unsigned type)
@@ -66,6 +72,7 @@ size_t message_encode_offer(uint8_t *out, const struct message_offer *message)
 	cursor_put8(&to, message->transports);
 	cursor_put8(&to, message->arch);
 	cursor_put8(&to, message->gate_default);
+	cursor_put8(&to, message->payload);
 	return (size_t)(to.at - out);
 }
 
@@ -84,11 +91,12 @@ int message_decode_offer(struct message_offer *message, const uint8_t *in, size_
 	message->arch = cursor_get8(&from);
 	gate_default = cursor_get8(&from);
 	message->gate_default = gate_default == 1;
+	message->payload = cursor_get8(&from);
 	if (message->devices < 1 || message->devices > VFIOMIG_DEVICES_MAX || message->lanes < 1 ||
 	    message->lanes > VFIOMIG_LANES_MAX || message->slots < VFIOMIG_SLOTS_MIN ||
 	    message->slots > VFIOMIG_SLOTS_MAX || message->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
 	    message->slot_bytes > VFIOMIG_SLOT_BYTES_MAX || message->gate > VFIOMIG_GATE_OFF ||
-	    message->integrity > VFIOMIG_INTEGRITY_NONE || gate_default > 1)
+	    message->integrity > VFIOMIG_INTEGRITY_NONE || message->payload > VFIOMIG_PAYLOAD_AEAD || gate_default > 1)
 		return -EPROTO;
 	return cursor_end(&from);
 }
@@ -163,6 +171,7 @@ size_t message_encode_agreed(uint8_t *out, const struct message_agreed *message)
 	cursor_put64(&to, message->slot_bytes);
 	cursor_put8(&to, message->transport);
 	cursor_put64(&to, message->gated);
+	cursor_put8(&to, message->sealed);
 	cursor_put_bytes(&to, message->reason, sizeof(message->reason));
 	return (size_t)(to.at - out);
 }
@@ -170,17 +179,20 @@ size_t message_encode_agreed(uint8_t *out, const struct message_agreed *message)
 int message_decode_agreed(struct message_agreed *message, const uint8_t *in, size_t bytes)
 {
 	struct cursor_reader from = { in, bytes, false };
+	uint8_t sealed;
 
 	message->lanes = cursor_get16(&from);
 	message->slots = cursor_get32(&from);
 	message->slot_bytes = cursor_get64(&from);
 	message->transport = cursor_get8(&from);
 	message->gated = cursor_get64(&from);
+	sealed = cursor_get8(&from);
+	message->sealed = sealed == 1;
 	cursor_get_string(&from, message->reason, sizeof(message->reason));
 	if (message->lanes < 1 || message->lanes > VFIOMIG_LANES_MAX || message->slots < VFIOMIG_SLOTS_MIN ||
 	    message->slots > VFIOMIG_SLOTS_MAX || message->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
 	    message->slot_bytes > VFIOMIG_SLOT_BYTES_MAX ||
-	    (message->transport != VFIOMIG_TRANSPORT_RDMA && message->transport != VFIOMIG_TRANSPORT_TCP))
+	    (message->transport != VFIOMIG_TRANSPORT_RDMA && message->transport != VFIOMIG_TRANSPORT_TCP) || sealed > 1)
 		return -EPROTO;
 	return cursor_end(&from);
 }

@@ -32,6 +32,9 @@ enum message_type {
 	MESSAGE_SPANS = 15,	 /* destination: where one device's time went */
 	MESSAGE_QUERY = 16,	 /* source in doubt, over a connection of its own: what became of the session? */
 	MESSAGE_ANSWER = 17,	 /* destination: what its journal says */
+	MESSAGE_FENCE = 18,	 /* source: one of its lanes is fenced; fence it over there, and say what came */
+	MESSAGE_FENCED = 19, /* destination: the lane is fenced, and this had come; one message per device, in order */
+	MESSAGE_LANE_LOST = 20, /* destination: one of its lanes is fenced, because it was lost there */
 	MESSAGE_TYPES
 };
 
@@ -41,7 +44,7 @@ const char *message_name(unsigned type);
 /* The longest body of @type in bytes; 0 for HEARTBEAT and its like; UINT32_MAX: no such type. */
 uint32_t message_bytes_max(uint16_t type);
 
-enum { MESSAGE_BYTES_MAX = 8192 };
+enum { MESSAGE_BYTES_MAX = 16384 };
 
 enum message_arch { ARCH_UNKNOWN = 0, ARCH_X86_64 = 1, ARCH_AARCH64 = 2, ARCH_OTHER = 255 };
 
@@ -55,6 +58,7 @@ struct message_offer {
 	uint8_t transports; /* bit (1 << enum vfiomig_transport) for each that the source can use */
 	uint8_t arch;	    /* enum message_arch */
 	bool gate_default;  /* what the source's auto means on its architecture */
+	uint8_t payload;    /* enum vfiomig_payload, as asked for */
 };
 
 struct message_device {
@@ -71,6 +75,7 @@ struct message_agreed {
 	uint8_t transport; /* enum vfiomig_transport, never AUTO */
 	uint64_t gated;	   /* bit per device */
 	char reason[160];  /* why this transport */
+	bool sealed;	   /* the packets */
 };
 
 struct message_ready {
@@ -97,6 +102,28 @@ struct message_answer {
 	bool degraded;
 };
 
+/* FENCE and LANE_LOST. */
+struct message_lane {
+	uint16_t lane;
+};
+
+enum { MESSAGE_HERE_BYTES_MAX = VFIOMIG_SLOTS_MAX / 8 };
+
+/* What had come of one device when a lane was fenced, by whichever lane it came. */
+struct message_fenced {
+	uint16_t lane;
+	uint16_t number;		      /* the device's */
+	bool token;			      /* the token had come */
+	uint64_t loaded;		      /* packets, from the first on: its credit */
+	uint32_t slots;			      /* as agreed: that many bits follow */
+	uint8_t here[MESSAGE_HERE_BYTES_MAX]; /* bit i: packet loaded + i is here, and not yet loaded */
+};
+
+static inline bool message_here(const struct message_fenced *message, uint32_t i)
+{
+	return message->here[i / 8] >> i % 8 & 1;
+}
+
 /* Encoders write at most MESSAGE_BYTES_MAX to @out and return the bytes. */
 size_t message_encode_offer(uint8_t *out, const struct message_offer *message);
 size_t message_encode_device(uint8_t *out, const struct message_device *message);
@@ -105,6 +132,8 @@ size_t message_encode_ready(uint8_t *out, const struct message_ready *message);
 size_t message_encode_stream_end(uint8_t *out, const struct message_stream_end *message);
 size_t message_encode_answer(uint8_t *out, const struct message_answer *message);
 size_t message_encode_failure(uint8_t *out, const struct message_failure *message);
+size_t message_encode_lane(uint8_t *out, const struct message_lane *message);
+size_t message_encode_fenced(uint8_t *out, const struct message_fenced *message);
 
 /*
  * Decoders fill @message and return 0, or -EPROTO when the body is too short, too long, or has a field out of its
@@ -117,5 +146,7 @@ int message_decode_ready(struct message_ready *message, const uint8_t *in, size_
 int message_decode_stream_end(struct message_stream_end *message, const uint8_t *in, size_t bytes);
 int message_decode_answer(struct message_answer *message, const uint8_t *in, size_t bytes);
 int message_decode_failure(struct message_failure *message, const uint8_t *in, size_t bytes);
+int message_decode_lane(struct message_lane *message, const uint8_t *in, size_t bytes);
+int message_decode_fenced(struct message_fenced *message, const uint8_t *in, size_t bytes);
 
 #endif

@@ -23,6 +23,7 @@ enum {
 };
 
 _Static_assert(AT_CRC + 4 == PACKET_HEADER_BYTES, "the CRC ends the header");
+_Static_assert((int)PACKET_IDENTITY_BYTES == (int)AT_READY, "the times follow what names the packet");
 _Static_assert(AT_SESSION + PACKET_SESSION_BYTES == AT_READY, "no hole before the times");
 
 static void encode_without_crc(uint8_t out[PACKET_HEADER_BYTES], const struct packet_header *header)
@@ -80,7 +81,7 @@ int packet_decode(struct packet_header *header, const uint8_t in[PACKET_HEADER_B
 	header->read_us = get_be32(in + AT_READ);
 	header->wait_us = get_be32(in + AT_WAIT);
 	header->crc = get_be32(in + AT_CRC);
-	if (header->flags & ~(uint32_t)(PACKET_CONFIG_STATE | PACKET_STOP_COPY))
+	if (header->flags & ~(uint32_t)(PACKET_CONFIG_STATE | PACKET_STOP_COPY | PACKET_SEALED))
 		return refuse(why, "packet-flags");
 	return 0;
 }

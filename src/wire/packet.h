@@ -7,7 +7,8 @@
  *   16 flags 4 · payload bytes 4          24 session 16
  *   40 ready 8 · read 4 · wait 4 · zero 4  60 CRC32C 4 over the payload and then the header (this field zero)
  *
- * The times are the source's account of this packet, for the phase budget only; nothing is decided by them.
+ * The times are the source's account of this packet, for the phase budget only; nothing is decided by them. Of a sealed packet
+ * (seal/seal.h) they are in cipher, the tag stands where the session does, and the CRC is over the header alone.
  */
 #ifndef WIRE_PACKET_H
 #define WIRE_PACKET_H
@@ -18,6 +19,7 @@ enum {
 	PACKET_HEADER_BYTES = 64,
 	PACKET_VERSION = 1,
 	PACKET_SESSION_BYTES = 16,
+	PACKET_IDENTITY_BYTES = 40, /* all that comes before the times: what packet it is */
 };
 
 #define PACKET_MAGIC UINT32_C(0x56664d67) /* "VfMg" */
@@ -25,6 +27,7 @@ enum {
 enum packet_flags {
 	PACKET_CONFIG_STATE = 1, /* the last packet of its device: the config state, possibly empty */
 	PACKET_STOP_COPY = 2,	 /* read after the device had stopped */
+	PACKET_SEALED = 4,	 /* seal/seal.h: the session's place has the tag, and the times are in cipher */
 };
 
 struct packet_header {

@@ -11,13 +11,14 @@
 #include "fuzz.h"
 #include "support/core_events.h"
 
-enum { PEER_TIMEOUT_MS = 1000, STEPS_MAX = 400, SETTLE_STEPS_MAX = 64 };
+enum { LANES = 3, PEER_TIMEOUT_MS = 1000, STEPS_MAX = 400, SETTLE_STEPS_MAX = 64 };
 
 struct run {
 	struct state state;
 	struct core core;
 	struct core_actions actions;
 	uint64_t now;
+	unsigned fencing, fenced; /* lanes, as bits */
 };
 
 static void step(struct run *run, const struct core_event *event)
@@ -27,6 +28,16 @@ static void step(struct run *run, const struct core_event *event)
 	if (broken)
 		fprintf(stderr, "phase %s, event %d: %s\n", core_phase_name(&run->core), (int)event->kind, broken);
 	FUZZ_CHECK(!broken);
+	for (unsigned i = 0; i < run->actions.count; i++) {
+		const struct core_action *action = &run->actions.action[i];
+
+		if (action->kind == ACTION_FENCE_LANE) {
+			FUZZ_CHECK(action->lane < LANES && !((run->fencing | run->fenced) >> action->lane & 1));
+			run->fencing |= 1U << action->lane;
+		}
+		if (action->kind == ACTION_RESEND || (action->kind == ACTION_SEND && action->message == MESSAGE_FENCED))
+			FUZZ_CHECK(run->fenced >> action->lane & 1);
+	}
 	freeze(&run->state.core, &run->core);
 }
 
@@ -50,6 +61,7 @@ static void start(struct run *run, uint8_t first, uint8_t second)
 	witness->serial = config.serial;
 	witness->limited = config.downtime_limit_ns > 0;
 	witness->platform_ready = config.no_platform;
+	core_set_lanes(&run->core, LANES);
 	if (source)
 		core_set_devices(&run->core, witness->devices);
 	for (unsigned d = 0; d < witness->devices; d++) {
@@ -70,11 +82,27 @@ static void lie(struct core_event *event, struct token *forged, struct fuzz_inpu
 	if (event->kind == CORE_STREAM_END) {
 		event->counts.packets = number ? number : 1;
 		event->counts.bytes = number << fuzz_take(input) % 64;
+	} else if (event->kind == CORE_MESSAGE || event->kind == CORE_LANE_LOST) {
+		event->lane = number % VFIOMIG_LANES_MAX;
+		event->device = fuzz_take(input) % VFIOMIG_DEVICES_MAX;
 	} else if (event->kind == CORE_TOKEN) {
 		*forged = *event->token;
 		forged->count[number & 1].bytes = number;
 		event->token = forged;
 	}
+}
+
+static bool fence_ends(struct run *run, struct core_event *event)
+{
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		if (!(run->fencing >> lane & 1))
+			continue;
+		run->fencing &= ~(1U << lane);
+		run->fenced |= 1U << lane;
+		*event = (struct core_event){ .kind = CORE_LANE_FENCED, .lane = lane };
+		return true;
+	}
+	return false;
 }
 
 static bool choose(struct run *run, struct fuzz_input *input, struct core_event *event, struct token *forged)
@@ -91,6 +119,8 @@ static bool choose(struct run *run, struct fuzz_input *input, struct core_event 
 	unsigned kind = op & 7;
 
 	if (kind == 7) { /* the usual: whatever is outstanding goes well */
+		if (fence_ends(run, event))
+			return true;
 		for (unsigned n = 0; n < 7; n++)
 			if (answer(&run->state, n, event))
 				return true;

@@ -20,7 +20,8 @@ static bool fair_offer(const struct message_offer *m)
 {
 	return m->devices >= 1 && m->devices <= VFIOMIG_DEVICES_MAX && m->lanes >= 1 && m->lanes <= VFIOMIG_LANES_MAX &&
 	       m->slots >= VFIOMIG_SLOTS_MIN && m->slots <= VFIOMIG_SLOTS_MAX &&
-	       m->slot_bytes >= VFIOMIG_SLOT_BYTES_MIN && m->slot_bytes <= VFIOMIG_SLOT_BYTES_MAX;
+	       m->slot_bytes >= VFIOMIG_SLOT_BYTES_MIN && m->slot_bytes <= VFIOMIG_SLOT_BYTES_MAX &&
+	       m->payload <= VFIOMIG_PAYLOAD_AEAD;
 }
 
 static bool fair_device(const struct message_device *m)
@@ -57,6 +58,25 @@ static bool fair_measured(const struct telemetry_measured *m)
 static bool fair_spans(const struct telemetry_spans *m)
 {
 	return m->number < VFIOMIG_DEVICES_MAX;
+}
+
+static bool fair_answer(const struct message_answer *m)
+{
+	return m->state <= VFIOMIG_JOURNAL_RETIRED;
+}
+
+static bool fair_lane(const struct message_lane *m)
+{
+	return m->lane < VFIOMIG_LANES_MAX;
+}
+
+static bool fair_fenced(const struct message_fenced *m)
+{
+	for (uint32_t i = m->slots; i < VFIOMIG_SLOTS_MAX; i++)
+		if (message_here(m, i))
+			return false;
+	return m->lane < VFIOMIG_LANES_MAX && m->number < VFIOMIG_DEVICES_MAX && m->slots >= VFIOMIG_SLOTS_MIN &&
+	       m->slots <= VFIOMIG_SLOTS_MAX;
 }
 
 /* Those whose fields may be anything. */
@@ -97,6 +117,9 @@ CHECKER(measure, telemetry, telemetry_measure)
 CHECKER(measured, telemetry, telemetry_measured)
 CHECKER(clock, telemetry, telemetry_clock)
 CHECKER(spans, telemetry, telemetry_spans)
+CHECKER(answer, message, message_answer)
+CHECKER(lane, message, message_lane)
+CHECKER(fenced, message, message_fenced)
 
 static int (*const checks[MESSAGE_TYPES])(const uint8_t *body, size_t bytes) = {
 	[MESSAGE_OFFER] = check_offer,	    [MESSAGE_DEVICE] = check_device,
@@ -104,7 +127,9 @@ static int (*const checks[MESSAGE_TYPES])(const uint8_t *body, size_t bytes) = {
 	[MESSAGE_SWITCHOVER] = check_clock, [MESSAGE_STREAM_END] = check_stream_end,
 	[MESSAGE_DONE] = check_failure,	    [MESSAGE_ABORT] = check_failure,
 	[MESSAGE_MEASURE] = check_measure,  [MESSAGE_MEASURED] = check_measured,
-	[MESSAGE_SPANS] = check_spans,
+	[MESSAGE_SPANS] = check_spans,	    [MESSAGE_ANSWER] = check_answer,
+	[MESSAGE_FENCE] = check_lane,	    [MESSAGE_FENCED] = check_fenced,
+	[MESSAGE_LANE_LOST] = check_lane,
 };
 
 int fuzz_message(unsigned type, const uint8_t *body, uint32_t bytes)

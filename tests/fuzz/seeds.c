@@ -55,6 +55,7 @@ static void seed_packets(void)
 	seed_packet("config", PACKET_CONFIG_STATE | PACKET_STOP_COPY, UINT64_MAX, 100, 1);
 	seed_packet("empty", PACKET_CONFIG_STATE, 3, 0, 1);
 	seed_packet("unsummed", 0, 5, 200, 0);
+	seed_packet("sealed", PACKET_SEALED | PACKET_STOP_COPY, 9, 64, 0);
 }
 
 static void seed_token(const char *name, unsigned devices, uint8_t repair)

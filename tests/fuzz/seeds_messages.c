@@ -75,12 +75,25 @@ static void seed_telemetry(uint8_t *body)
 	seed_frame("spans", MESSAGE_SPANS, body, telemetry_encode_spans(body, &spans));
 }
 
+static void seed_failover(uint8_t *body)
+{
+	static struct message_fenced fenced = { .lane = 3, .number = 1, .token = true, .loaded = 40, .slots = 13 };
+	struct message_lane lane = { .lane = 3 };
+
+	fenced.here[0] = 0x52;
+	fenced.here[1] = 0x11;
+	seed_frame("lane-lost", MESSAGE_LANE_LOST, body, message_encode_lane(body, &lane));
+	seed_frame("fence", MESSAGE_FENCE, body, message_encode_lane(body, &lane));
+	seed_frame("fenced", MESSAGE_FENCED, body, message_encode_fenced(body, &fenced));
+}
+
 void seed_messages(void)
 {
 	static uint8_t body[MESSAGE_BYTES_MAX];
 
 	seed_agreement(body);
 	seed_telemetry(body);
+	seed_failover(body);
 	seed_end(body);
 	seed_write("control_frame", "all", all, all_bytes);
 }

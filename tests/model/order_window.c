@@ -28,7 +28,7 @@ static const char *oracle_put(struct oracle *oracle, unsigned i, bool config)
 	if (i >= oracle->popped + oracle->slots)
 		return "packet-beyond-window";
 	if (config && oracle->config)
-		return "packet-after-config";
+		return "config-twice";
 	if (config && i + 1 < oracle->packets)
 		return "config-not-last";
 	oracle->here[i] = true;

@@ -18,7 +18,9 @@ enum { SEEDS = 12000, STEPS_MAX = 6000 };
 static void hear(struct pair *pair, struct side *side)
 {
 	const struct letter *letter = &side->inbox[side->head++];
-	struct core_event event = { .kind = CORE_MESSAGE, .message = letter->type, .device = letter->device };
+	struct core_event event = {
+		.kind = CORE_MESSAGE, .message = letter->type, .device = letter->device, .lane = letter->lane
+	};
 
 	if (letter->type == MESSAGE_DEVICE)
 		return; /* the shell collects them */
@@ -31,6 +33,8 @@ static void hear(struct pair *pair, struct side *side)
 	event.error = &letter->error;
 	if (letter->type == MESSAGE_OFFER)
 		core_set_devices(&side->core, pair->devices);
+	if (letter->type == MESSAGE_OFFER || letter->type == MESSAGE_AGREED)
+		core_set_lanes(&side->core, LANES);
 	step(pair, side, &event);
 }
 
@@ -144,14 +148,10 @@ static void cut(struct pair *pair)
 
 static void misfortune(struct pair *pair, struct side *side)
 {
-	static const struct vfiomig_error lane = {
-		.code = VFIOMIG_FABRIC, .errnum = 5, .name = "lane", .text = "lane"
-	};
-
 	if (one_in(pair, pair->weather.cancel))
 		step(pair, side, &(struct core_event){ .kind = CORE_CANCEL });
 	if (one_in(pair, pair->weather.lane_breaks))
-		step(pair, side, &(struct core_event){ .kind = CORE_LANE_LOST, .error = &lane });
+		break_lane(pair, side);
 	if (!pair->cut_done && one_in(pair, pair->weather.cut)) {
 		pair->cut_done = true;
 		cut(pair);
@@ -206,7 +206,8 @@ static void turn(struct pair *pair)
 			lose(pair, side);
 		break;
 	case 3:
-		answer_debt(pair, side);
+		if (!answer_fence(pair, side))
+			answer_debt(pair, side);
 		break;
 	case 4:
 		if (!stick_device(pair, side))
@@ -261,14 +262,14 @@ static void begin(struct pair *pair, uint64_t seed)
 	pair->devices = 1 + (unsigned)random_below(&pair->random, DEVICES_MAX);
 	p2p = pair->devices == 1 ? (unsigned)random_below(&pair->random, 2) : 3;
 	gated = (unsigned)random_below(&pair->random, 1u << pair->devices);
-	pair->weather = (struct weather){ .device_fails = random_below(&pair->random, 3) ? 0 : 12,
-					  .device_sticks = random_below(&pair->random, 4) ? 0 : 12,
-					  .lane_breaks = random_below(&pair->random, 6) ? 0 : 150,
-					  .cancel = random_below(&pair->random, 4) ? 0 : 150,
-					  .cut = random_below(&pair->random, 4)
-							 ? 0
-							 : 100 + (unsigned)random_below(&pair->random, 800),
-					  .nap = random_below(&pair->random, 5) ? 0 : 100 };
+	pair->weather = (struct weather){
+		.device_fails = random_below(&pair->random, 3) ? 0 : 12,
+		.device_sticks = random_below(&pair->random, 4) ? 0 : 12,
+		.lane_breaks = random_below(&pair->random, 3) ? 0 : 30 + (unsigned)random_below(&pair->random, 300),
+		.cancel = random_below(&pair->random, 4) ? 0 : 150,
+		.cut = random_below(&pair->random, 4) ? 0 : 100 + (unsigned)random_below(&pair->random, 800),
+		.nap = random_below(&pair->random, 5) ? 0 : 100
+	};
 	for (unsigned s = 0; s < 2; s++)
 		begin_side(pair, s, p2p, gated);
 	core_set_devices(&pair->side[SOURCE].core, pair->devices);
@@ -331,9 +332,13 @@ static void run(struct pair *pair, uint64_t seed)
 }
 
 /* The runs must have been where it is interesting. */
-static void count(const struct pair *pair, unsigned codes[VFIOMIG_DEGRADED + 1], unsigned *returned, unsigned *overrun)
+static void count(const struct pair *pair, unsigned codes[VFIOMIG_DEGRADED + 1], unsigned *returned, unsigned *overrun,
+		  unsigned *replaced)
 {
 	const struct core *source = &pair->side[SOURCE].core;
+
+	for (unsigned l = 0; l < LANES; l++)
+		*replaced += source->outcome.code == VFIOMIG_OK && pair->side[SOURCE].resent[l];
 
 	if (source->purpose == CORE_MIGRATE)
 		codes[source->outcome.code]++;
@@ -345,7 +350,7 @@ static void count(const struct pair *pair, unsigned codes[VFIOMIG_DEGRADED + 1],
 Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 {
 	static struct pair pair;
-	unsigned codes[VFIOMIG_DEGRADED + 1] = { 0 }, returned = 0, overrun = 0;
+	unsigned codes[VFIOMIG_DEGRADED + 1] = { 0 }, returned = 0, overrun = 0, replaced = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		run(&pair, seed);
@@ -353,11 +358,12 @@ Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 			       (unsigned long long)seed, pair.broken, core_phase_name(&pair.side[SOURCE].core),
 			       (int)pair.side[SOURCE].core.outcome.code, core_phase_name(&pair.side[DESTINATION].core),
 			       (int)pair.side[DESTINATION].core.outcome.code);
-		count(&pair, codes, &returned, &overrun);
+		count(&pair, codes, &returned, &overrun, &replaced);
 	}
-	cr_log_info("ok %u, device %u, cancelled %u, in doubt %u, stuck %u, degraded %u, returned %u, overrun %u",
+	cr_log_info("ok %u, device %u, cancelled %u, in doubt %u, stuck %u, degraded %u, returned %u, overrun %u, "
+		    "lanes replaced %u",
 		    codes[VFIOMIG_OK], codes[VFIOMIG_DEVICE], codes[VFIOMIG_CANCELLED], codes[VFIOMIG_IN_DOUBT],
-		    codes[VFIOMIG_SOURCE_STUCK], codes[VFIOMIG_DEGRADED], returned, overrun);
+		    codes[VFIOMIG_SOURCE_STUCK], codes[VFIOMIG_DEGRADED], returned, overrun, replaced);
 	cr_assert_gt(codes[VFIOMIG_OK], SEEDS / 10);
 	cr_assert_gt(codes[VFIOMIG_DEVICE], SEEDS / 20);
 	cr_assert_gt(codes[VFIOMIG_CANCELLED], SEEDS / 50);
@@ -366,4 +372,5 @@ Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 	cr_assert_gt(codes[VFIOMIG_DEGRADED], 5);
 	cr_assert_gt(returned, SEEDS / 50);
 	cr_assert_gt(overrun, SEEDS / 50);
+	cr_assert_gt(replaced, 30);
 }

@@ -8,14 +8,17 @@
 #include "support/core_witness.h"
 #include "support/random.h"
 
-enum { QUEUE_MAX = 512, DEVICES_MAX = 2, SOURCE = 0, DESTINATION = 1 };
+enum { QUEUE_MAX = 512, DEVICES_MAX = 2, LANES = 3, SOURCE = 0, DESTINATION = 1 };
 
 struct letter {
 	enum message_type type;
-	unsigned device;
+	unsigned device, lane;
 	struct stream_counts counts;
 	struct vfiomig_error error;
 };
+
+/* A lane as one side has it. */
+enum cable { CABLE_LIVES = 0, CABLE_BROKEN, CABLE_ASKED /* to be fenced */, CABLE_FENCED };
 
 struct side {
 	struct core core;
@@ -26,6 +29,8 @@ struct side {
 	bool offered;			/* destination: the devices are known */
 	uint8_t will_fail[DEVICES_MAX]; /* the request under way fails */
 	uint8_t running[DEVICES_MAX];	/* as seen by the guest */
+	enum cable cable[LANES];
+	uint8_t resent[LANES]; /* source: bit per device */
 };
 
 /* What may happen in a run, and how often: one in so many steps, 0 for never. */
@@ -62,7 +67,9 @@ static inline void send_letter(struct pair *pair, struct side *from, const struc
 	if (from->cut || to->cut)
 		return; /* lost with the connection */
 	cr_assert_lt(to->tail, QUEUE_MAX);
-	*letter = (struct letter){ .type = action->message, .device = action->device, .error = from->core.outcome };
+	*letter = (struct letter){
+		.type = action->message, .device = action->device, .lane = action->lane, .error = from->core.outcome
+	};
 	if (action->message == MESSAGE_ABORT && letter->error.code == VFIOMIG_OK)
 		letter->error.code = VFIOMIG_CANCELLED; /* it was no migration */
 	if (action->message == MESSAGE_STREAM_END)
@@ -85,17 +92,40 @@ static inline void begin_request(struct pair *pair, struct side *side, const str
 		side->running[d] = 1;
 }
 
+/* The order that keeps two lanes from one slot: asked once, fenced by both, and only then sent again. */
+static inline void fence_and_resend(struct pair *pair, struct side *side, const struct core_action *action)
+{
+	unsigned l = action->lane;
+
+	if (action->kind == ACTION_FENCE_LANE) {
+		if (side->cable[l] >= CABLE_ASKED)
+			pair->broken = "a lane is fenced twice";
+		side->cable[l] = CABLE_ASKED;
+		return;
+	}
+	if (side->cable[l] != CABLE_FENCED || peer_of(pair, side)->cable[l] != CABLE_FENCED)
+		pair->broken = "sent again before both sides have fenced the lane";
+	if (side->resent[l] >> action->device & 1)
+		pair->broken = "sent again twice";
+	side->resent[l] |= (uint8_t)(1u << action->device);
+}
+
 static inline void perform(struct pair *pair, struct side *side, const struct core_actions *actions)
 {
 	for (unsigned i = 0; i < actions->count; i++) {
 		const struct core_action *action = &actions->action[i];
 
+		if (action->kind == ACTION_SEND && action->message == MESSAGE_FENCED &&
+		    side->cable[action->lane] != CABLE_FENCED)
+			pair->broken = "tells what came before it is fenced";
 		if (action->kind == ACTION_SEND)
 			send_letter(pair, side, action);
 		else if (action->kind == ACTION_DEVICE)
 			begin_request(pair, side, action);
 		else if (action->kind == ACTION_TOKEN)
 			pair->token = 1;
+		else if (action->kind == ACTION_FENCE_LANE || action->kind == ACTION_RESEND)
+			fence_and_resend(pair, side, action);
 	}
 }
 
@@ -118,6 +148,34 @@ static inline void step(struct pair *pair, struct side *side, const struct core_
 		broken = "both sides run";
 	if (broken && !pair->broken)
 		pair->broken = broken;
+}
+
+static inline bool break_lane(struct pair *pair, struct side *side)
+{
+	static const struct vfiomig_error error = {
+		.code = VFIOMIG_FABRIC, .errnum = 5, .name = "lane", .text = "lane"
+	};
+	unsigned l = (unsigned)random_below(&pair->random, LANES);
+	struct core_event event = { .kind = CORE_LANE_LOST, .lane = l, .error = &error };
+
+	if (side->cable[l] != CABLE_LIVES)
+		return false;
+	side->cable[l] = CABLE_BROKEN;
+	step(pair, side, &event);
+	return true;
+}
+
+static inline bool answer_fence(struct pair *pair, struct side *side)
+{
+	struct core_event event = { .kind = CORE_LANE_FENCED, .lane = (unsigned)random_below(&pair->random, LANES) };
+
+	for (unsigned i = 0; i < LANES && side->cable[event.lane] != CABLE_ASKED; i++)
+		event.lane = (event.lane + 1) % LANES;
+	if (side->cable[event.lane] != CABLE_ASKED)
+		return false;
+	side->cable[event.lane] = CABLE_FENCED;
+	step(pair, side, &event);
+	return true;
 }
 
 #endif

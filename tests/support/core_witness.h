@@ -61,6 +61,7 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 	case CORE_START:
 	case CORE_FAILED:
 	case CORE_LANE_LOST:
+	case CORE_LANE_FENCED:
 	case CORE_CANCEL:
 	case CORE_TICK:
 		break;
@@ -86,6 +87,10 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 				      action->message == MESSAGE_SWITCHOVER || action->message == MESSAGE_STREAM_END ||
 				      action->message == MESSAGE_COMMIT)
 		return "sends a message of the other side";
+	if (action->message == MESSAGE_FENCE || action->message == MESSAGE_FENCED ||
+	    action->message == MESSAGE_LANE_LOST)
+		return witness->source == (action->message == MESSAGE_FENCE) ? NULL
+									     : "speaks for the other side's lane";
 	if (action->message == MESSAGE_STREAM_END) {
 		if (witness->ends_sent >> action->device & 1 ||
 		    !(witness->succeeded[action->device] >> REQUEST_READ & 1))
@@ -232,6 +237,9 @@ static inline const char *witness_action(struct witness *witness, const struct c
 		    !witness_all(witness, witness->succeeded, REQUEST_READ, all))
 			return "the token twice, unwanted or before the last iterable";
 		return NULL;
+	case ACTION_RESEND:
+		return witness->source ? NULL : "a destination sends again";
+	case ACTION_FENCE_LANE: /* in which order: tests/model/session_core_pair.c */
 	case ACTION_STOP_WAITS:
 		return NULL;
 	case ACTION_FINISH:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Who may begin a session: the same key or certificates of one authority on both sides, and nobody else. Whoever is refused has
-# caused nothing to be allocated, and both sides say why.
+# caused nothing to be allocated, and both sides say why; the receiver waits on for its true sender.
 
 load lib.bash
 
@@ -29,15 +29,36 @@ authority()
 	certificate "$1" client tls_www_client
 }
 
-# Both sides gave up with 4, before there was any memory for packets, and each said PATTERN.
+# The sender ends with 4; the receiver says why, counts it, and waits on, without any memory for packets: until it is stopped.
 refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 {
-	codes 4 4
-	both '.arena_bytes == 0 and .transport == ""'
+	[[ $send_code == 4 ]] || fail "send ended with $send_code" || return
+	json send '.result.code == 4 and .arena_bytes == 0 and .transport == ""'
 	json send '.result.source_state == "running" and ([.devices[].state == "RUNNING"] | all)'
-	json recv '.result.destination_state == "untouched" and ([.devices[].state == "RUNNING"] | all)'
 	said send "$1"
-	said recv "$2"
+	until_true grep -Eq "refused, and waiting on: .*$2" recv.err
+	kill -TERM "$pid_recv"
+	ended recv
+	[[ $recv_code == 9 ]] || fail "recv ended with $recv_code" || return
+	json recv '.refused == 1 and .arena_bytes == 0 and .transport == ""'
+	json recv '.result.destination_state == "untouched" and ([.devices[].state == "RUNNING"] | all)'
+}
+
+# status_kib NAME FIELD: of /proc, in KiB
+status_kib()
+{
+	local pid=pid_$1
+	awk -v field="$2:" '$1 == field { print $2 }' "/proc/${!pid}/status"
+}
+
+# knock BYTES...: somebody who says that, and is gone once the receiver has hung up.
+knock()
+{
+	local fd
+	exec {fd}<>"/dev/tcp/127.0.0.1/$port"
+	printf "$@" >&"$fd" || true # it may hang up before it has heard all
+	timeout -k 2 $patience_s cat <&"$fd" >/dev/null || true
+	exec {fd}>&-
 }
 
 @test "with the same key the state arrives" {
@@ -58,26 +79,26 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 @test "a wrong key is refused" {
 	key here.psk
 	key there.psk
-	migrate sim:bytes=1M -- --psk-file here.psk -- --psk-file there.psk
+	meet sim:bytes=1M -- --psk-file here.psk -- --psk-file there.psk
 	refused_both 'does not accept .* pre-shared key' 'could not prove that it has the pre-shared key'
 }
 
 @test "an unknown identity is refused, in the same words" {
 	key here.psk alice
 	key there.psk mallory
-	migrate sim:bytes=1M -- --psk-file here.psk -- --psk-file there.psk
+	meet sim:bytes=1M -- --psk-file here.psk -- --psk-file there.psk
 	refused_both 'does not accept .* pre-shared key' 'could not prove that it has the pre-shared key'
 }
 
 @test "a sender without a key is refused" {
 	key here.psk
-	migrate sim:bytes=1M -- --psk-file here.psk --
+	meet sim:bytes=1M -- --psk-file here.psk --
 	refused_both 'this side has no key' 'takes nobody without'
 }
 
 @test "a receiver without a key is refused" {
 	key here.psk
-	migrate sim:bytes=1M -- -- --psk-file here.psk
+	meet sim:bytes=1M -- -- --psk-file here.psk
 	refused_both 'takes nobody without' 'this side has no key'
 }
 
@@ -90,15 +111,25 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 	json refused '.authentication == "psk"'
 }
 
-@test "a receiver that refused somebody goes on listening" {
+@test "whoever is refused costs the receiver no memory and no session" {
 	key here.psk
 	key there.psk
-	recv --device sim:bytes=1M --psk-file here.psk
-	send --device sim:bytes=1M --psk-file there.psk
+	recv --once --then hold --device sim:bytes=1M --psk-file here.psk --slots 256
+	send --device sim:bytes=1M --psk-file there.psk --slots 256	# a wrong key
 	[[ $send_code == 4 ]]
-	send --device sim:bytes=1M --psk-file here.psk
-	[[ $send_code == 0 ]]
-	jq -se '[.[].result.code] == [4, 0]' recv.json
+	send --device sim:bytes=1M --slots 256	# no key
+	[[ $send_code == 4 ]]
+	knock 'GET / HTTP/1.0\r\n\r\n'
+	knock 'vfmg\0\1\0\2%056d' 0	# as a lane, before there is a session
+	(($(status_kib recv VmHWM) < 128 * 1024))
+	[[ $(status_kib recv VmLck) == 0 ]]
+	send --device sim:bytes=1M --psk-file here.psk --slots 256
+	until_true grep -q 'holding 1 device' recv.err
+	(($(status_kib recv VmHWM) > 256 * 1024))
+	kill -TERM "$pid_recv"
+	ended recv
+	codes 0 0
+	json recv '.refused == 2'
 }
 
 @test "certificates of one authority let both in" {
@@ -108,11 +139,26 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 	both '.authentication == "x509" and .insecure == false'
 }
 
+@test "by a path the receiver's certificate must be for localhost" {
+	authority tls
+	start recv recv --listen unix:here.sock --once --json --device sim:bytes=1M --tls-dir tls
+	until_true listening recv "$pid_recv"
+	refused 4 send --to unix:here.sock --device sim:bytes=1M --json --tls-dir tls
+	certificate tls server tls_www_server 'dns_name = localhost'
+	kill -TERM "$pid_recv"
+	ended recv
+	start recv recv --listen unix:here.sock --once --json --device sim:bytes=1M --tls-dir tls
+	until_true listening recv "$pid_recv"
+	refused 0 send --to unix:here.sock --device sim:bytes=1M --json --tls-dir tls
+	ended recv
+	[[ $recv_code == 0 ]]
+}
+
 @test "a sender's certificate of another authority is refused" {
 	authority tls
 	authority foreign
 	cp tls/ca-cert.pem foreign
-	migrate sim:bytes=1M -- --tls-dir tls -- --tls-dir foreign
+	meet sim:bytes=1M -- --tls-dir tls -- --tls-dir foreign
 	refused_both 'does not accept this side.s certificate' 'NOT trusted'
 }
 
@@ -120,13 +166,13 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 	authority tls
 	authority foreign
 	cp tls/ca-cert.pem foreign
-	migrate sim:bytes=1M -- --tls-dir foreign -- --tls-dir tls
+	meet sim:bytes=1M -- --tls-dir foreign -- --tls-dir tls
 	refused_both 'NOT trusted' 'does not accept this side.s certificate'
 }
 
 @test "a receiver's certificate for another address is refused" {
 	authority tls 192.0.2.1
-	migrate sim:bytes=1M -- --tls-dir tls -- --tls-dir tls
+	meet sim:bytes=1M -- --tls-dir tls -- --tls-dir tls
 	refused_both 'does not match' 'does not accept this side.s certificate'
 }
 
@@ -136,17 +182,19 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 	cp tls/* both
 	cp tls/client-key.pem both/server-key.pem
 	cp tls/client-cert.pem both/server-cert.pem
-	migrate sim:bytes=1M -- --tls-dir both -- --tls-dir tls
+	meet sim:bytes=1M -- --tls-dir both -- --tls-dir tls
 	refused_both 'could not prove who it is' 'does not accept this side.s certificate'
 }
 
 @test "a key and a certificate do not go together" {
 	authority tls
 	key here.psk
-	migrate sim:bytes=1M -- --tls-dir tls -- --psk-file here.psk
-	codes 4 4
-	migrate sim:bytes=1M -- --psk-file here.psk -- --tls-dir tls
-	codes 4 4
+	recv --device sim:bytes=1M --tls-dir tls
+	send --device sim:bytes=1M --psk-file here.psk
+	[[ $send_code == 4 ]]
+	recv --device sim:bytes=1M --psk-file here.psk
+	send --device sim:bytes=1M --tls-dir tls
+	[[ $send_code == 4 ]]
 	refused 2 send --to 127.0.0.1:1 --device sim: --psk-file here.psk --tls-dir tls
 	said refused 'both are too many'
 }
@@ -219,18 +267,14 @@ refused_both()	# refused_both SEND_PATTERN RECV_PATTERN
 	[[ ! -e nic.tape ]]
 }
 
-@test "one who says TLS and then nothing is sent away, and the sender comes through" {
+@test "one who says TLS and then nothing keeps the place from nobody" {
 	key here.psk
 	recv --once --device sim:bytes=1M --psk-file here.psk
 	exec {peer}<>"/dev/tcp/127.0.0.1/$port"
 	printf 'vfmg\x00\x01\x00\x03' >&"$peer"
 	send --device sim:bytes=1M --psk-file here.psk
-	[[ $send_code == 3 ]]
-	said send 'busy'
-	until_true grep -q 'was no source: nothing came' recv.err
-	exec {peer}>&-
-	send --device sim:bytes=1M --psk-file here.psk
 	ended recv
+	exec {peer}>&-
 	codes 0 0
 }
 

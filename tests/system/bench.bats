@@ -134,6 +134,19 @@ compare()
 	[[ ! -e bench.json ]]
 }
 
+@test "sealed packets are measured beside clear ones" {
+	export TMPDIR=$PWD
+	downtime --payload clear,aead --baselines none
+	json bench '[.cells[] | select(.of_matrix) | .parameters.payload] == ["clear", "aead"]'
+	json bench '[.cells[] | .succeeded == 3 and .failures == []] | all'
+	"$BENCH" throughput --bytes 100001 --rounds 2 --warmups 0 --payload both --json through.json
+	json through '[.variants[].name] == ["bare", "none", "crc32c", "aead"]'
+	"$BENCH" throughput --bytes 100001 --rounds 2 --warmups 0 --payload aead --json through.json
+	json through '[.variants[].name] == ["bare", "aead"]'
+	json through '[.variants[].samples_us | length == 2] | all'
+	[[ -z $(find . -name 'vfiomig-bench-key-*') ]] || fail "a key is left"
+}
+
 @test "a file that is compared with itself shows no difference" {
 	downtime --gate on,off
 	compare 0 bench.json bench.json

@@ -25,7 +25,10 @@ setup()
 	pids=()
 }
 
-teardown()
+teardown() { end_all; }
+
+# What every teardown does.
+end_all()
 {
 	local pid
 	for pid in "${pids[@]}"; do
@@ -116,8 +119,8 @@ ended()
 	printf -v "$1_code" %s "$code"
 }
 
-# migrate DEVICE... [-- RECV OPTION...] [-- SEND OPTION...]: both sides with the same devices, to the end.
-migrate()
+# meet DEVICE... [-- RECV OPTION...] [-- SEND OPTION...]: both sides with the same devices, to the sender's end.
+meet()
 {
 	local devices=() where=devices recv_options=() send_options=() word
 	for word in "$@"; do
@@ -133,6 +136,12 @@ migrate()
 	done
 	recv --once "${devices[@]}" "${recv_options[@]}"
 	send "${devices[@]}" "${send_options[@]}"
+}
+
+# migrate, likewise: to the end of both.
+migrate()
+{
+	meet "$@"
 	ended recv
 }
 

@@ -126,3 +126,24 @@ Test(address, what_is_no_address_is_printed_as_such)
 
 	cr_assert_str_eq(address_format(&none, got), "an unknown address");
 }
+
+Test(address, reads_the_path_of_a_socket_as_long_as_it_can_be_said_in_full)
+{
+	char text[5 + ADDRESS_PATH_BYTES_MAX + 2] = "unix:";
+
+	assert_resolves("unix:/run/migration", false, "unix:/run/migration");
+	assert_resolves("unix:a:b", true, "unix:a:b");
+	memset(text + 5, 'p', ADDRESS_PATH_BYTES_MAX);
+	assert_resolves(text, true, text);
+	text[5 + ADDRESS_PATH_BYTES_MAX] = 'p';
+	assert_refused(text, true);
+	assert_refused("unix:", true);
+}
+
+Test(address, of_a_process_that_has_no_path_is_said_to_be_here)
+{
+	struct sockaddr_storage nameless = { .ss_family = AF_UNIX };
+	char text[ADDRESS_TEXT_BYTES];
+
+	cr_assert_str_eq(address_format(&nameless, text), "a process of this machine");
+}

@@ -305,3 +305,26 @@ Test(tls, without_keys_a_proof_is_zero)
 	cr_assert_arr_eq(proof, zero, sizeof(proof));
 	keyed_close(&keyed);
 }
+
+static void payload_key(struct tls_rig *rig, unsigned end, const uint8_t session[16], uint8_t key[32])
+{
+	cr_assert_eq(control_payload_key(rig->end[end].conn, session, key), 0);
+}
+
+Test(tls, a_key_for_packets_is_of_one_session_over_one_connection)
+{
+	struct keyed keyed = keyed_open(KEY_A, KEY_A), other = keyed_open(KEY_A, KEY_A);
+	uint8_t mine[32], peers[32];
+
+	tls_rig_shake(keyed.rig);
+	tls_rig_shake(other.rig);
+	payload_key(keyed.rig, TLS_SOURCE, session_a, mine);
+	payload_key(keyed.rig, TLS_DESTINATION, session_a, peers);
+	cr_assert_arr_eq(mine, peers, sizeof(mine));
+	payload_key(keyed.rig, TLS_DESTINATION, session_b, peers);
+	cr_assert_arr_neq(mine, peers, sizeof(mine));
+	payload_key(other.rig, TLS_DESTINATION, session_a, peers);
+	cr_assert_arr_neq(mine, peers, sizeof(mine));
+	keyed_close(&keyed);
+	keyed_close(&other);
+}

@@ -131,7 +131,7 @@ Test(window, refuses_every_packet_after_the_config_packet, .init = start)
 Test(window, refuses_a_second_config_packet_before_the_first, .init = start)
 {
 	put(2, CONFIG);
-	assert_refused(1, CONFIG, "packet-after-config", false);
+	assert_refused(1, CONFIG, "config-twice", false);
 	put(1, 0);
 }
 

@@ -243,15 +243,15 @@ Test(flow, a_credit_for_packets_that_no_lane_was_given_is_refused, .fini = end)
 Test(flow, a_dead_lane_is_given_nothing_and_the_next_one_is_the_lowest, .fini = end)
 {
 	start(VFIOMIG_SOURCE, 1, 2, 4);
-	cr_assert_eq(flow_lowest_lane(&flow), 0);
+	cr_assert_eq(flow_token(&flow), 0);
 	flow_lane_dead(&flow, 0);
-	cr_assert_eq(flow_lowest_lane(&flow), 1);
+	cr_assert_eq(flow_token(&flow), 1);
 	cr_assert(fill(0));
 	cr_assert_eq(actions.count, 0);
 	cr_assert(fill(0));
 	cr_assert_eq(count(FLOW_POST), 1);
 	flow_lane_dead(&flow, 1);
-	cr_assert_eq(flow_lowest_lane(&flow), -ENOTCONN);
+	cr_assert_eq(flow_token(&flow), -ENOTCONN);
 }
 
 Test(flow, counts_what_each_lane_was_given, .fini = end)

@@ -59,6 +59,7 @@ static inline void say(uint16_t type, const void *body, size_t bytes)
 	peer_send_as(control_fd, id, type, body, bytes);
 }
 
+static unsigned hand_lanes = 1;
 static const char *spec = "sim:bytes=1K";
 static int (*pending)(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err); /* instead of its own */
 
@@ -66,7 +67,7 @@ static inline void start(unsigned flags)
 {
 	struct vfiomig_options options = { .size = sizeof(options),
 					   .transport = VFIOMIG_TRANSPORT_TCP,
-					   .lanes = 1,
+					   .lanes = hand_lanes,
 					   .slots = 4,
 					   .slot_bytes = VFIOMIG_SLOT_BYTES_MIN,
 					   .peer_timeout_ms = PEER_LIMIT_MS,
@@ -93,7 +94,7 @@ static inline void start(unsigned flags)
 /* To LANES_READY, which is not said yet. */
 static inline void to_lanes(unsigned flags)
 {
-	const struct message_agreed agreed = { .lanes = 1,
+	const struct message_agreed agreed = { .lanes = (uint16_t)hand_lanes,
 					       .slots = 4,
 					       .slot_bytes = VFIOMIG_SLOT_BYTES_MIN,
 					       .transport = VFIOMIG_TRANSPORT_TCP,

@@ -179,7 +179,7 @@ Test(session_peer_measure, whose_first_message_has_another_length_is_refused)
 		to_ready();
 		connect_lanes();
 		peer_warm_up(lane_fd[0], lengths[i]);
-		peer_await_abort(control_fd, i == 1 ? "lane-frame-bytes" : "lane-refused");
+		peer_await_abort(control_fd, i == 1 ? "lane-frame-bytes" : "warm-up-bytes");
 		peer_end(&rig, VFIOMIG_PROTOCOL, NULL, "reset");
 		close_lanes();
 	}
@@ -189,7 +189,7 @@ Test(session_peer_measure, that_warms_up_again_when_the_lanes_stand_is_refused)
 {
 	to_lanes_ready(TRIAL_BYTES);
 	peer_warm_up(lane_fd[1], TRIAL_BYTES);
-	ends_with(VFIOMIG_PROTOCOL, "lane-refused");
+	ends_with(VFIOMIG_PROTOCOL, "warm-up-late");
 	close_lanes();
 	to_lanes_ready(TRIAL_BYTES);
 	peer_warm_up(lane_fd[1], 0);

@@ -17,18 +17,23 @@
 #include "wire/hello.h"
 #include "wire/immediate.h"
 
-static const uint8_t claimed[HELLO_SESSION_BYTES] = { 0x5e, 0x55, 0x10 };
+const uint8_t peer_session[16] = { 0x5e, 0x55, 0x10 };
 
 static void add_device(struct peer_rig *rig)
 {
 	struct vfiomig_device **device = &rig->device[rig->devices++];
 	struct vfiomig_error err = { 0 };
 
-	cr_assert_eq(vfiomig_device_open(device, "sim:bytes=64K", &err), 0, "%s", err.text);
+	cr_assert_eq(vfiomig_device_open(device, PEER_DEVICE_SPEC, &err), 0, "%s", err.text);
 	cr_assert_eq(vfiomig_session_add_device(rig->session, *device, &err), 0, "%s", err.text);
 }
 
 void peer_start(struct peer_rig *rig, unsigned devices)
+{
+	peer_start_with(rig, devices, NULL);
+}
+
+void peer_start_with(struct peer_rig *rig, unsigned devices, void (*prepare)(struct vfiomig_session *session))
 {
 	struct vfiomig_options options = { .size = sizeof(options),
 					   .transport = VFIOMIG_TRANSPORT_TCP,
@@ -43,6 +48,8 @@ void peer_start(struct peer_rig *rig, unsigned devices)
 	cr_assert_eq(vfiomig_session_create(&rig->session, VFIOMIG_DESTINATION, &options, &err), 0, "%s", err.text);
 	while (rig->devices < devices)
 		add_device(rig);
+	if (prepare)
+		prepare(rig->session);
 	cr_assert_eq(vfiomig_session_start(rig->session, &err), 0, "%s", err.text);
 }
 
@@ -117,7 +124,7 @@ int peer_lane(const struct peer_rig *rig, unsigned lane)
 	uint8_t bytes[PREFACE_BYTES + HELLO_BYTES];
 	int fd = peer_connect(rig);
 
-	memcpy(hello.session, claimed, sizeof(hello.session));
+	memcpy(hello.session, peer_session, sizeof(hello.session));
 	preface_encode(bytes, &preface);
 	hello_encode(bytes + PREFACE_BYTES, &hello);
 	peer_write(fd, bytes, sizeof(bytes));
@@ -150,7 +157,7 @@ void peer_write(int fd, const void *bytes, size_t count)
 
 void peer_send(int fd, uint16_t type, const void *body, size_t bytes)
 {
-	peer_send_as(fd, claimed, type, body, bytes);
+	peer_send_as(fd, peer_session, type, body, bytes);
 }
 
 void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *body, size_t bytes)
@@ -165,17 +172,28 @@ void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *
 	peer_write(fd, frame, FRAME_HEAD_BYTES + bytes);
 }
 
-void peer_send_offer(int fd, unsigned devices)
+struct message_offer peer_offer(unsigned devices)
 {
-	const struct message_offer offer = { .devices = (uint16_t)devices,
-					     .lanes = PEER_LANES,
-					     .slots = 4,
-					     .slot_bytes = VFIOMIG_SLOT_BYTES_MIN,
-					     .transports = 1 << VFIOMIG_TRANSPORT_TCP,
-					     .arch = (uint8_t)plan_arch() };
+	return (struct message_offer){ .devices = (uint16_t)devices,
+				       .lanes = PEER_LANES,
+				       .slots = 4,
+				       .slot_bytes = VFIOMIG_SLOT_BYTES_MIN,
+				       .transports = 1 << VFIOMIG_TRANSPORT_TCP,
+				       .arch = (uint8_t)plan_arch() };
+}
+
+void peer_send_offer_of(int fd, const struct message_offer *offer)
+{
 	uint8_t body[MESSAGE_BYTES_MAX];
 
-	peer_send(fd, MESSAGE_OFFER, body, message_encode_offer(body, &offer));
+	peer_send(fd, MESSAGE_OFFER, body, message_encode_offer(body, offer));
+}
+
+void peer_send_offer(int fd, unsigned devices)
+{
+	const struct message_offer offer = peer_offer(devices);
+
+	peer_send_offer_of(fd, &offer);
 }
 
 void peer_send_device(const struct peer_rig *rig, int fd, unsigned number, const char *name)

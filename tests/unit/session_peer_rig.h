@@ -14,6 +14,10 @@
 
 enum { PEER_DEVICES = 2, PEER_LANES = 2, PEER_LIMIT_MS = 30000 };
 
+#define PEER_DEVICE_SPEC "sim:bytes=64K"
+
+extern const uint8_t peer_session[16]; /* that all these sources claim */
+
 struct peer_rig {
 	struct vfiomig_listener *listener;
 	struct vfiomig_session *session;
@@ -31,6 +35,8 @@ struct peer_message {
 
 /* A destination of @devices simulated devices that has started. */
 void peer_start(struct peer_rig *rig, unsigned devices);
+/* The same; @prepare is called before the session starts. */
+void peer_start_with(struct peer_rig *rig, unsigned devices, void (*prepare)(struct vfiomig_session *session));
 
 /* Waits for the session's end, whose result must be @code and @name (NULL: any), and closes all. */
 void peer_end(struct peer_rig *rig, enum vfiomig_code code, const char *name, const char *destination_state);
@@ -46,6 +52,9 @@ void peer_send_as(int fd, const uint8_t session[16], uint16_t type, const void *
 /* One frame of the session that all these sources claim. */
 void peer_send(int fd, uint16_t type, const void *body, size_t bytes);
 void peer_send_offer(int fd, unsigned devices);
+/* What peer_send_offer offers; any other offer. */
+struct message_offer peer_offer(unsigned devices);
+void peer_send_offer_of(int fd, const struct message_offer *offer);
 /* The manifest of the rig's own device @number, which fits; @name may be "". */
 void peer_send_device(const struct peer_rig *rig, int fd, unsigned number, const char *name);
 

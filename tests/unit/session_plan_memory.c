@@ -212,3 +212,55 @@ Test(plan_memory, is_the_same_on_both_sides)
 	cr_assert(taken.gated & 2);
 	cr_assert_str_eq(taken.reason, plan.reason);
 }
+
+/* Both sides want 16 slots of 1 MiB per device, and one may queue @max bytes: what they agree on. */
+static void queued(struct end *end, unsigned devices, uint64_t max, uint32_t slots, uint64_t slot_bytes)
+{
+	start(devices);
+	end->side.queued_bytes_max = max;
+	cr_assert_eq(plan_check_side(&end->side, &err), 0, "%s", err.text);
+	agreed();
+	cr_assert_eq(plan.slots, slots, "%u slots of %llu", plan.slots, (unsigned long long)plan.slot_bytes);
+	cr_assert_eq(plan.slot_bytes, slot_bytes, "%llu", (unsigned long long)plan.slot_bytes);
+	cr_assert_leq((uint64_t)plan.slots * plan.slot_bytes * devices, max);
+}
+
+Test(plan_memory, keeps_within_what_either_side_may_queue_by_fewer_slots_and_then_by_smaller_ones)
+{
+	struct end *ends[] = { &here, &there };
+
+	for (unsigned i = 0; i < 2; i++) {
+		queued(ends[i], 1, 16 << 20, 16, 1 << 20);
+		queued(ends[i], 1, (16 << 20) - 1, 15, 1 << 20);
+		queued(ends[i], 3, 16 << 20, 5, 1 << 20);
+		queued(ends[i], 1, 4 << 20, 4, 1 << 20);
+		queued(ends[i], 1, (4 << 20) - 1, 4, (1 << 20) - 4096);
+		queued(ends[i], 2, 1 << 20, 4, 128 << 10);
+		queued(ends[i], 1, 200000, 3, VFIOMIG_SLOT_BYTES_MIN);
+		queued(ends[i], 3, 3 * 2 * VFIOMIG_SLOT_BYTES_MIN, 2, VFIOMIG_SLOT_BYTES_MIN);
+	}
+}
+
+Test(plan_memory, keeps_within_what_may_be_queued_for_whatever_sizes)
+{
+	for (unsigned devices = 1; devices <= DEVICES; devices++)
+		for (uint64_t max = (uint64_t)devices << 17; max < 64 << 20; max += max / 3 + 4099) {
+			start(devices);
+			there.side.queued_bytes_max = max;
+			here.side.queued_bytes_max = max + max / 5;
+			agreed();
+			cr_assert_leq((uint64_t)plan.slots * plan.slot_bytes * devices, max);
+			cr_assert_geq(plan.slots, VFIOMIG_SLOTS_MIN);
+			cr_assert_geq(plan.slot_bytes, VFIOMIG_SLOT_BYTES_MIN);
+		}
+}
+
+Test(plan_memory, refuses_to_queue_less_than_two_of_the_smallest_slots_per_device)
+{
+	start(3);
+	here.side.queued_bytes_max = 3 * 2 * VFIOMIG_SLOT_BYTES_MIN - 1;
+	cr_assert_eq(plan_check_side(&here.side, &err), -ENOSPC);
+	cr_assert_eq(err.code, VFIOMIG_PREFLIGHT);
+	cr_assert_str_eq(err.name, "queued-bytes");
+	cr_assert(strstr(err.text, "3 devices need 393216 bytes"), "%s", err.text);
+}

@@ -2,27 +2,16 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "transport/tcp.h"
 #include "unit/transport_tcp_rig.h"
 #include "wire/immediate.h"
-
-static void assert_dead(struct fabric *fabric, int errnum, enum vfiomig_code code, const char *name)
-{
-	struct fabric_event event = rig_event(fabric);
-	const struct vfiomig_error *error = fabric->ops->error(fabric, 0);
-
-	cr_assert_eq(event.kind, FABRIC_DEAD);
-	cr_assert_eq(error->errnum, errnum, "%s", error->text);
-	cr_assert_eq(error->code, code);
-	cr_assert_str_eq(error->name, name);
-	cr_assert_eq(rig_poll(fabric, clock_now_ns(), &event), 0);
-	cr_assert_eq(fabric->ops->send(fabric, 0, immediate_make(IMMEDIATE_CONTROL, 0, 0)), -EPIPE);
-	cr_assert_eq(fabric->ops->deadline_ns(fabric), UINT64_MAX);
-}
 
 Test(tcp_lane, a_packet_lies_on_the_wire_as_written_down)
 {
@@ -166,7 +155,7 @@ Test(tcp_lane, a_first_message_cut_short_never_arrives)
 
 	rig_write(raw, wire, bytes - 1);
 	close(raw);
-	assert_dead(rig.destination, EPIPE, VFIOMIG_FABRIC, "lane-closed");
+	rig_assert_dead(rig.destination, EPIPE, VFIOMIG_FABRIC, "lane-closed");
 	cr_assert_not_null(strstr(rig.destination->ops->error(rig.destination, 0)->text, "in the middle"));
 	rig_close(&rig);
 }
@@ -180,7 +169,7 @@ Test(tcp_lane, a_first_message_that_the_sink_does_not_want_kills_the_lane)
 
 	rig.sink.refuse = -EPROTO;
 	rig_write(raw, wire, bytes);
-	assert_dead(rig.destination, EPROTO, VFIOMIG_PROTOCOL, "lane-refused");
+	rig_assert_dead(rig.destination, EPROTO, VFIOMIG_PROTOCOL, "lane-refused");
 	close(raw);
 	rig_close(&rig);
 }
@@ -276,7 +265,7 @@ static void assert_refused(const struct bad_frame *bad, bool source)
 
 	rig_write_frame(raw, bad->immediate, bad->bytes);
 	rig_write(raw, header, sizeof(header));
-	assert_dead(source ? rig.source : rig.destination, EPROTO, VFIOMIG_PROTOCOL, bad->name);
+	rig_assert_dead(source ? rig.source : rig.destination, EPROTO, VFIOMIG_PROTOCOL, bad->name);
 	cr_assert_eq(rig.sink.placed, 0, "%s", bad->what);
 	cr_assert(rig_is_closed(raw), "the peer of a dead lane must see its end");
 	close(raw);
@@ -303,38 +292,9 @@ Test(tcp_lane, what_the_sink_refuses_kills_one_lane_only)
 	rig_open(&rig, 2);
 	rig.sink.refuse = -EEXIST;
 	cr_assert_eq(rig.source->ops->post(rig.source, 0, &packet), 1);
-	assert_dead(rig.destination, EPROTO, VFIOMIG_PROTOCOL, "lane-refused");
+	rig_assert_dead(rig.destination, EPROTO, VFIOMIG_PROTOCOL, "lane-refused");
 	rig.sink.refuse = 0;
 	cr_assert_eq(rig.source->ops->post(rig.source, 1, &packet), 1);
 	cr_assert_eq(rig_event(rig.destination).kind, FABRIC_ARRIVED);
-	rig_close(&rig);
-}
-
-Test(tcp_lane, a_closed_peer_is_told_after_what_it_sent)
-{
-	struct rig rig;
-	int raw = rig_open_destination(&rig);
-	struct fabric_event event;
-
-	rig_write_frame(raw, immediate_make(IMMEDIATE_CONTROL, 0, 9), 0);
-	close(raw);
-	event = rig_event(rig.destination);
-	cr_assert_eq(event.kind, FABRIC_ARRIVED);
-	assert_dead(rig.destination, EPIPE, VFIOMIG_FABRIC, "lane-closed");
-	cr_assert_str_eq(rig.destination->ops->error(rig.destination, 0)->text, "the peer closed lane 0");
-	rig_close(&rig);
-}
-
-Test(tcp_lane, a_packet_cut_short_never_arrives)
-{
-	struct rig rig;
-	int raw = rig_open_destination(&rig);
-	uint8_t wire[RIG_FRAME_BYTES + ARENA_HEADER_BYTES + 500];
-
-	rig_wire_packet(wire, &rig.source_arena, 0, 500);
-	rig_write(raw, wire, sizeof(wire) - 1);
-	close(raw);
-	assert_dead(rig.destination, EPIPE, VFIOMIG_FABRIC, "lane-closed");
-	cr_assert_not_null(strstr(rig.destination->ops->error(rig.destination, 0)->text, "in the middle"));
 	rig_close(&rig);
 }

@@ -278,3 +278,17 @@ struct fabric_packet rig_packet(unsigned device, unsigned slot, uint32_t bytes)
 				       .bytes = bytes,
 				       .cookie = 1000 + device * 100 + slot };
 }
+
+void rig_assert_dead(struct fabric *fabric, int errnum, enum vfiomig_code code, const char *name)
+{
+	struct fabric_event event = rig_event(fabric);
+	const struct vfiomig_error *error = fabric->ops->error(fabric, 0);
+
+	cr_assert_eq(event.kind, FABRIC_DEAD);
+	cr_assert_eq(error->errnum, errnum, "%s", error->text);
+	cr_assert_eq(error->code, code);
+	cr_assert_str_eq(error->name, name);
+	cr_assert_eq(rig_poll(fabric, clock_now_ns(), &event), 0);
+	cr_assert_eq(fabric->ops->send(fabric, 0, immediate_make(IMMEDIATE_CONTROL, 0, 0)), -EPIPE);
+	cr_assert_eq(fabric->ops->deadline_ns(fabric), UINT64_MAX);
+}

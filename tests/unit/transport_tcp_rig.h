@@ -61,4 +61,7 @@ void rig_fill(const struct arena *arena, unsigned device, unsigned slot, uint32_
 bool rig_same(const struct rig *rig, unsigned device, unsigned slot, uint32_t bytes);
 struct fabric_packet rig_packet(unsigned device, unsigned slot, uint32_t bytes);
 
+/* Lane 0 dies now, for this reason, and nothing goes over it any more. */
+void rig_assert_dead(struct fabric *fabric, int errnum, enum vfiomig_code code, const char *name);
+
 #endif

@@ -250,3 +250,46 @@ Test(verbs_lane, is_destroyed_by_a_fence_that_cannot_drain_it)
 	cr_assert_eq(fake.qps, 0);
 	vrig_close(&rig);
 }
+
+Test(verbs_lane, that_is_given_up_tells_what_had_arrived_and_then_that_it_is_fenced)
+{
+	struct fabric_event events[8];
+	struct vrig rig;
+
+	vrig_destination(&rig, 2);
+	fake_arrives(1, 7);
+	ops->lose(rig.fabric, 1);
+	cr_assert(fake_in_error(1));
+	cr_assert_eq(ops->send(rig.fabric, 1, 0), -EPIPE);
+	cr_assert_eq(ops->poll(rig.fabric, 1, events, 8), 2);
+	cr_assert_eq(events[0].immediate, 7);
+	cr_assert_eq(events[1].kind, FABRIC_DEAD);
+	cr_assert_eq(fake_receives(1), 0, "dead is told of what is flushed");
+	ops->lose(rig.fabric, 1);
+	cr_assert_eq(ops->poll(rig.fabric, 2, events, 8), 0, "once");
+	fake_arrives(0, 8);
+	cr_assert_eq(ops->poll(rig.fabric, 3, events, 8), 1);
+	vrig_close(&rig);
+}
+
+Test(verbs_lane, is_not_told_dead_before_its_device_has_flushed_it_or_it_is_destroyed)
+{
+	const uint64_t now = clock_now_ns(), patience = VRIG_TIMEOUT_MS * NS_PER_MS / 2;
+	struct pollfd fds[FABRIC_POLLFDS_MAX];
+	struct fabric_event events[8];
+	struct vrig rig;
+
+	vrig_source(&rig, 1);
+	fake.flush_lost = true;
+	post(&rig, 0, vrig_packet(0, 0, 1, 1));
+	ops->lose(rig.fabric, 0);
+	cr_assert_eq(ops->poll(rig.fabric, now, events, 8), 0, "a work request may still read its slot");
+	cr_assert_gt(ops->pollfds(rig.fabric, fds, FABRIC_POLLFDS_MAX), 0, "and meanwhile it sleeps");
+	cr_assert_eq(ops->deadline_ns(rig.fabric), now + patience);
+	cr_assert_eq(ops->poll(rig.fabric, now + patience - 1, events, 8), 0);
+	cr_assert_eq(fake.qps, 1);
+	cr_assert_eq(ops->poll(rig.fabric, now + patience, events, 8), 1);
+	cr_assert_eq(events[0].kind, FABRIC_DEAD);
+	cr_assert_eq(fake.qps, 0);
+	vrig_close(&rig);
+}

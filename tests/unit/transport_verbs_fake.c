@@ -109,7 +109,7 @@ int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv
 
 	(void)context;
 	cr_assert(port == 1);
-	out->state = IBV_PORT_ACTIVE;
+	out->state = fake.port_down ? IBV_PORT_DOWN : IBV_PORT_ACTIVE;
 	out->active_mtu = IBV_MTU_4096;
 	out->link_layer = IBV_LINK_LAYER_ETHERNET;
 	return fake_fails() ? errno : 0;
@@ -135,6 +135,15 @@ void ibv_ack_async_event(struct ibv_async_event *event)
 void fake_async_event(enum ibv_event_type type)
 {
 	async_events[async_count++] = (struct ibv_async_event){ .event_type = type, .element.port_num = 1 };
+}
+
+void fake_lane_event(unsigned lane, enum ibv_event_type type)
+{
+	struct ibv_async_event *event = &async_events[async_count++];
+
+	*event = (struct ibv_async_event){ .event_type = type, .element.qp = fake_qp(lane) };
+	if (type == IBV_EVENT_CQ_ERR)
+		event->element.cq = fake_qp(lane)->send_cq;
 }
 
 /* Memory */

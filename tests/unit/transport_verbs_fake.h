@@ -35,9 +35,11 @@ struct fake_verbs {
 	int connect_status;
 	struct hello requests[FAKE_REQUESTS_MAX]; /* destination: who knocks once it listens */
 	unsigned request_count;
-	int memlock_errno; /* of ibv_reg_mr; 0: it works */
-	bool dereg_fails;  /* as long as a queue pair lives */
-	bool flush_lost;   /* a queue pair in ERR flushes nothing: hung hardware */
+	bool removed_while_listening; /* the listener hears of it after those requests */
+	int memlock_errno;	      /* of ibv_reg_mr; 0: it works */
+	bool dereg_fails;	      /* as long as a queue pair lives */
+	bool port_down;		      /* and no event has told yet */
+	bool flush_lost;	      /* a queue pair in ERR flushes nothing: hung hardware */
 
 	/* The books. */
 	unsigned calls;
@@ -77,6 +79,9 @@ void fake_breaks(unsigned lane, enum ibv_wc_status status);
 /* An event of rdma_cm about @lane's id; an async event of the device. */
 void fake_cm_event(unsigned lane, enum rdma_cm_event_type type);
 void fake_async_event(enum ibv_event_type type);
+
+/* An async event of @lane's queue pair, or of its completion queue. */
+void fake_lane_event(unsigned lane, enum ibv_event_type type);
 
 /* Between the parts of the fake. */
 struct ibv_context_ops fake_queues_reset(void);

@@ -88,6 +88,7 @@ int rdma_get_cm_event(struct rdma_event_channel *channel, struct rdma_cm_event *
 		held.listen_id = held.id;
 		held.id = make_id(channel, NULL);
 		held.id->verbs = held.listen_id->verbs;
+		held.id->port_num = 1;
 	}
 	memmove(queue, queue + 1, --queued * sizeof(queue[0]));
 	*event = &held;
@@ -153,6 +154,7 @@ int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *from, struct socka
 		fake.resolves_unbound++;
 	id->route.addr.src_addr.sa_family = AF_INET;
 	id->verbs = fake.no_device || fake.mute ? NULL : fake_context();
+	id->port_num = 1;
 	raise_event(id, fake.no_device ? RDMA_CM_EVENT_ADDR_ERROR : RDMA_CM_EVENT_ADDR_RESOLVED,
 		    fake.no_device ? -ENODEV : 0);
 	return 0;
@@ -216,6 +218,8 @@ int rdma_listen(struct rdma_cm_id *id, int backlog)
 		queue[queued - 1].param.conn.private_data = hello;
 		queue[queued - 1].param.conn.private_data_len = HELLO_BYTES;
 	}
+	if (fake.removed_while_listening)
+		raise_event(id, RDMA_CM_EVENT_DEVICE_REMOVAL, 0);
 	return 0;
 }
 

@@ -192,6 +192,8 @@ bool fake_in_error(unsigned lane)
 	return pair_of(lane)->error;
 }
 
+static void flush(struct fake_queue_pair *pair);
+
 static int post_recv(struct ibv_qp *qp, struct ibv_recv_wr *work, struct ibv_recv_wr **bad)
 {
 	struct fake_queue_pair *pair = (struct fake_queue_pair *)qp;
@@ -203,6 +205,8 @@ static int post_recv(struct ibv_qp *qp, struct ibv_recv_wr *work, struct ibv_rec
 		cr_assert(!work->num_sge && pair->receives < pair->receives_max, "the receive queue overran");
 		pair->receives++;
 	}
+	if (pair->error)
+		flush(pair);
 	return 0;
 }
 

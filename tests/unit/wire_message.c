@@ -45,6 +45,7 @@ static void make_offer(struct random *random, union any *any)
 		.transports = (uint8_t)random_next(random),
 		.arch = (uint8_t)random_next(random),
 		.gate_default = random_below(random, 2),
+		.payload = (uint8_t)random_below(random, 3),
 	};
 }
 
@@ -374,7 +375,7 @@ Test(message, strings_that_the_peer_did_not_terminate_come_out_terminated)
 	cr_assert_eq(strlen(device.name), 31);
 	cr_assert_eq(strlen(device.info.driver), 31);
 
-	agreed = (struct message_agreed){ 8, 16, 1 << 20, VFIOMIG_TRANSPORT_TCP, 0, "" };
+	agreed = (struct message_agreed){ 8, 16, 1 << 20, VFIOMIG_TRANSPORT_TCP, 0, "", false };
 	full = message_encode_agreed(bytes, &agreed);
 	memset(bytes + full - 160, 'r', 160);
 	cr_assert_eq(message_decode_agreed(&agreed, bytes, full), 0);

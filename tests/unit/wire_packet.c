@@ -9,7 +9,7 @@
 #include "wire/crc32c.h"
 #include "wire/packet.h"
 
-enum { FLAGS_ALL = PACKET_CONFIG_STATE | PACKET_STOP_COPY };
+enum { FLAGS_ALL = PACKET_CONFIG_STATE | PACKET_STOP_COPY | PACKET_SEALED };
 
 static struct packet_header random_header(struct random *random, uint32_t bytes)
 {
@@ -154,7 +154,7 @@ Test(packet, refuses_another_version)
 Test(packet, refuses_every_flag_that_it_does_not_know)
 {
 	assert_refused_with(16, 0x80, "packet-flags");
-	for (unsigned bit = 2; bit < 8; bit++)
+	for (unsigned bit = 3; bit < 8; bit++)
 		assert_refused_with(19, (uint8_t)(1 << bit), "packet-flags");
 }
 

@@ -155,20 +155,6 @@ static void on_sent(struct world *world, struct side *side, const struct fabric_
 	lanes_perform(world, side, &actions);
 }
 
-static void on_dead(struct world *world, struct side *side, unsigned lane)
-{
-	struct vfiomig_error err = *side->fabric->ops->error(side->fabric, lane);
-	bool gated = side->plan.gated;
-
-	flow_lane_dead(&side->flow, lane);
-	if (flow_drained(&side->flow) && (!gated || side->token_here))
-		return;
-	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
-	if (!side->lanes_failed)
-		side_post(world, side, &(struct core_event){ .kind = CORE_LANE_LOST }, &err);
-	side->lanes_failed = true;
-}
-
 void arrival_event(struct world *world, struct side *side, const struct fabric_event *event)
 {
 	tell(world, side,
@@ -181,5 +167,5 @@ void arrival_event(struct world *world, struct side *side, const struct fabric_e
 	else if (event->kind == FABRIC_ARRIVED)
 		on_arrived(world, side, event);
 	else
-		on_dead(world, side, event->lane);
+		lanes_dead(world, side, event->lane);
 }

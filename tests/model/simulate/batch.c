@@ -15,7 +15,7 @@
 enum { OUTCOMES_MAX = 16, JOBS_MAX = 64, RARE_SEEDS = 2000 };
 
 struct tally {
-	uint64_t seeds, steps;
+	uint64_t seeds, steps, resent;
 	uint64_t applied[FAULT_KINDS];
 	unsigned outcomes;
 	struct {
@@ -63,6 +63,7 @@ static void work(struct shared *shared, struct tally *tally, uint64_t from, uint
 		world_run(&world, seed, false);
 		tally->seeds++;
 		tally->steps += world.steps;
+		tally->resent += world.truth.resent;
 		for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 			tally->applied[kind] += world.applied[kind];
 		count_outcome(tally, verdict_outcome(&world), 1);
@@ -78,6 +79,7 @@ static void add(struct tally *sum, const struct tally *part)
 {
 	sum->seeds += part->seeds;
 	sum->steps += part->steps;
+	sum->resent += part->resent;
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		sum->applied[kind] += part->applied[kind];
 	for (unsigned i = 0; i < part->outcomes; i++)
@@ -98,6 +100,7 @@ static int report(const struct tally *sum)
 	printf("faults applied:\n");
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		printf("  %-30s %8" PRIu64 "\n", fault_names[kind], sum->applied[kind]);
+	printf("  %-30s %8" PRIu64 "\n", "packets sent again", sum->resent);
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		if (!sum->applied[kind] && sum->seeds >= RARE_SEEDS && !sum->broken_seed) {
 			printf("never applied: %s\n", fault_names[kind]);

@@ -7,6 +7,21 @@
 
 #include <string.h>
 
+static bool is_fenced(const struct world *world, unsigned lane)
+{
+	return world->side[SOURCE].lanes_dead >> lane & 1 && world->side[DESTINATION].lanes_dead >> lane & 1;
+}
+
+/* The rule of lanes that are replaced: never again before both sides have fenced the one that had it. */
+static void check_resend(struct world *world, const struct flow_action *action, unsigned lane)
+{
+	world->truth.resent++;
+	if (!is_fenced(world, lane))
+		broken(world,
+		       "a packet of device %u is sent again before lane %u, which had it, is fenced on both sides",
+		       action->device, lane);
+}
+
 /* Invariant 2, when a packet is given to a lane. */
 void check_post(struct world *world, unsigned lane, const struct flow_action *action)
 {
@@ -18,10 +33,14 @@ void check_post(struct world *world, unsigned lane, const struct flow_action *ac
 		broken(world, "packet %llu of device %u is sent without credit: %llu are loaded, there are %u slots",
 		       (unsigned long long)index, d, (unsigned long long)truth->loaded[d],
 		       world->side[SOURCE].plan.slots);
-	if (truth->in_slot[d][slot])
+	if (truth->slot_index[d][slot] == index + 1)
+		check_resend(world, action, truth->slot_lane[d][slot]);
+	else if (truth->in_slot[d][slot])
 		broken(world, "packet %llu of device %u is posted while lane %llu still reads its slot",
 		       (unsigned long long)index, d, (unsigned long long)truth->in_slot[d][slot] - 1);
 	truth->in_slot[d][slot] = lane + 1;
+	truth->slot_index[d][slot] = index + 1;
+	truth->slot_lane[d][slot] = lane;
 	if (index + 1 > truth->posted[d])
 		truth->posted[d] = index + 1;
 }
@@ -29,15 +48,16 @@ void check_post(struct world *world, unsigned lane, const struct flow_action *ac
 /* Invariant 3, when a slot is taken to be filled. */
 void check_take(struct world *world, unsigned d, unsigned slot, uint64_t index)
 {
-	const struct truth *truth = &world->truth;
+	struct truth *truth = &world->truth;
 	uint32_t slots = world->side[SOURCE].plan.slots;
 
 	if (index >= slots && truth->loaded[d] <= index - slots)
 		broken(world, "slot %u of device %u is filled again before its packet %llu is loaded", slot, d,
 		       (unsigned long long)(index - slots));
-	if (truth->in_slot[d][slot])
+	if (truth->in_slot[d][slot] && !is_fenced(world, (unsigned)truth->in_slot[d][slot] - 1))
 		broken(world, "slot %u of device %u is filled again while lane %llu still reads it", slot, d,
 		       (unsigned long long)truth->in_slot[d][slot] - 1);
+	truth->in_slot[d][slot] = 0;
 }
 
 /* Invariant 5, when a config state is loaded. */
@@ -67,7 +87,8 @@ static void check_slots(struct world *world, const struct side *side, unsigned d
 		reading += slot->owner == OWNER_READER;
 		if (slot->owner != OWNER_NOBODY && slot->index % side->plan.slots != s)
 			broken(world, "packet %llu of device %u is in slot %u", (unsigned long long)slot->index, d, s);
-		if (slot->owner == OWNER_NOBODY && world->truth.in_slot[d][s] && !world->side[SOURCE].stop)
+		if (slot->owner == OWNER_NOBODY && world->truth.in_slot[d][s] && !world->side[SOURCE].stop &&
+		    !is_fenced(world, (unsigned)world->truth.in_slot[d][s] - 1))
 			broken(world, "slot %u of device %u belongs to nobody while a lane still reads it", s, d);
 	}
 	if (owned != side->plan.slots || reading > 1)

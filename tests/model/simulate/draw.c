@@ -6,6 +6,7 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_REORDER] = "lanes reorder",
 	[FAULT_LANE_BEFORE] = "lane dies before a message",
 	[FAULT_LANE_AFTER] = "lane dies after a message",
+	[FAULT_LANE_BREAKS] = "lane breaks on one side",
 	[FAULT_LANES_ALL] = "all lanes die",
 	[FAULT_DAMAGE] = "message damaged",
 	[FAULT_CUT] = "control cut",
@@ -78,9 +79,21 @@ static void draw_agreement(struct world *world, struct shape *shape)
 	shape->recv_again = !one_in(world, 4);
 }
 
+/* What is subtle comes more often than what is not. */
+static enum fault_kind draw_kind(struct world *world)
+{
+	static const enum fault_kind subtle[] = { FAULT_LANE_BEFORE, FAULT_LANE_AFTER, FAULT_LANE_BREAKS,
+						  FAULT_LANE_BREAKS, FAULT_KILL,       FAULT_KILL_HELD,
+						  FAULT_CUT,	     FAULT_HOLE };
+
+	if (one_in(world, 3))
+		return subtle[draw(world, 0, sizeof(subtle) / sizeof(subtle[0]) - 1)];
+	return (enum fault_kind)draw(world, 0, FAULT_KINDS - 1);
+}
+
 static void draw_fault(struct world *world, struct shape *shape, struct fault *fault)
 {
-	*fault = (struct fault){ .kind = (enum fault_kind)draw(world, 0, FAULT_KINDS - 1),
+	*fault = (struct fault){ .kind = draw_kind(world),
 				 .side = (unsigned)draw(world, 0, 1),
 				 .device = (unsigned)draw(world, 0, DEVICES_MAX - 1),
 				 .lane = (unsigned)draw(world, 0, LANES_MAX - 1),
@@ -89,6 +102,8 @@ static void draw_fault(struct world *world, struct shape *shape, struct fault *f
 	fault->steps = (unsigned)(one_in(world, 2) ? draw(world, 0, 12) : draw(world, 0, 400));
 	fault->request = requests[fault->side][draw(world, 0, 7)];
 	fault->ns = one_in(world, 2) ? draw(world, 1, 300) * NS_PER_MS : draw(world, 300, 9000) * NS_PER_MS;
+	if (fault->kind <= FAULT_LANES_ALL && !one_in(world, 4))
+		fault->phase = fault->side == SOURCE && one_in(world, 2) ? PHASE_PRECOPY : PHASE_STREAM;
 	if ((fault->kind == FAULT_KILL || fault->kind == FAULT_KILL_HELD) && one_in(world, 2))
 		fault->actions = (unsigned)draw(world, 1, 4);
 	switch (fault->kind) {
@@ -120,6 +135,38 @@ static void draw_fault(struct world *world, struct shape *shape, struct fault *f
 	}
 }
 
+/* Several lanes die, some of them while others are being replaced. */
+static void draw_storm(struct world *world, struct shape *shape)
+{
+	static const enum fault_kind deaths[] = { FAULT_LANE_BEFORE, FAULT_LANE_AFTER, FAULT_LANE_BREAKS };
+
+	shape->drawn = shape->faults = (unsigned)draw(world, 2, FAULTS_MAX - 2);
+	for (unsigned i = 0; i < shape->faults; i++)
+		shape->fault[i] = (struct fault){ .kind = deaths[draw(world, 0, 2)],
+						  .side = (unsigned)draw(world, 0, 1),
+						  .lane = (unsigned)draw(world, 0, LANES_MAX - 1),
+						  .phase = PHASE_STREAM,
+						  .steps = (unsigned)draw(world, 0, 150) };
+}
+
+/* COMMIT is out, and its answer does not come: the questions get lost too, or a person has no patience. */
+static void draw_doubt(struct world *world, struct shape *shape)
+{
+	static const enum fault_kind causes[] = { FAULT_CUT, FAULT_HOLE, FAULT_KILL, FAULT_KILL_HELD };
+	bool person = one_in(world, 2);
+
+	shape->fault[shape->faults++] = (struct fault){ .kind = causes[draw(world, 0, 3)],
+							.side = DESTINATION,
+							.phase = one_in(world, 2) ? PHASE_HOLD : PHASE_RECORD,
+							.steps = (unsigned)draw(world, 0, 12),
+							.ns = draw(world, 1, 4000) * NS_PER_MS };
+	shape->fault[shape->faults++] = (struct fault){ .kind = person ? FAULT_RESOLVE : FAULT_CALLS_LOST,
+							.side = SOURCE,
+							.phase = PHASE_COMMIT,
+							.steps = person ? (unsigned)draw(world, 0, 400) : 0,
+							.ns = draw(world, 300, 4000) * NS_PER_MS };
+}
+
 void shape_draw(struct world *world)
 {
 	struct shape *shape = &world->shape;
@@ -128,13 +175,15 @@ void shape_draw(struct world *world)
 	*shape = (struct shape){ 0 };
 	draw_agreement(world, shape);
 	draw_devices(world, shape);
-	shape->faults = dice < 2    ? 0
-			: dice < 8  ? 1
-			: dice < 14 ? 2
-			: dice < 18 ? 3
-				    : (unsigned)draw(world, 4, FAULTS_MAX);
-	for (unsigned i = 0; i < shape->faults; i++)
+	if (one_in(world, 12))
+		draw_storm(world, shape);
+	shape->faults += dice < 2 ? 0 : dice < 8 ? 1 : dice < 14 ? 2 : dice < 18 ? 3 : (unsigned)draw(world, 4, 6);
+	if (shape->faults > FAULTS_MAX)
+		shape->faults = FAULTS_MAX;
+	for (unsigned i = shape->drawn; i < shape->faults; i++)
 		draw_fault(world, shape, &shape->fault[i]);
+	if (one_in(world, 20) && shape->faults + 2 <= FAULTS_MAX)
+		draw_doubt(world, shape);
 }
 
 /* One device of 10 GiB whose destination takes 20 MB/s: eight minutes and a half, if anybody had to wait for them. */

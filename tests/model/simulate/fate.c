@@ -4,9 +4,9 @@
 
 static bool is_deed(enum fault_kind kind)
 {
-	return kind == FAULT_LANES_ALL || kind == FAULT_CUT || kind == FAULT_HOLE || kind == FAULT_KILL ||
-	       kind == FAULT_KILL_HELD || kind == FAULT_SLEEP || kind == FAULT_CANCEL || kind == FAULT_CALLS_LOST ||
-	       kind == FAULT_RESOLVE;
+	return kind == FAULT_LANES_ALL || kind == FAULT_LANE_BREAKS || kind == FAULT_CUT || kind == FAULT_HOLE ||
+	       kind == FAULT_KILL || kind == FAULT_KILL_HELD || kind == FAULT_SLEEP || kind == FAULT_CANCEL ||
+	       kind == FAULT_CALLS_LOST || kind == FAULT_RESOLVE;
 }
 
 struct fault *fate_find(struct world *world, enum fault_kind kind, unsigned side)
@@ -63,6 +63,19 @@ static bool cut_all_lanes(struct world *world, struct side *side)
 	return true;
 }
 
+/* Rather while something is on its way over it. */
+static bool break_lane(struct world *world, struct side *side, struct fault *fault)
+{
+	unsigned lane = fault->lane % world->shape.lanes;
+
+	if (!side->fabric || !side->lanes_up || side->lanes_dead >> lane & 1)
+		return false;
+	loop_break(side->fabric, lane);
+	weather_hit(world, fault, lane);
+	lanes_look_soon(world, side, short_while(world));
+	return true;
+}
+
 static bool swallow(struct world *world, const struct fault *fault)
 {
 	if (world->hole || world->cut)
@@ -95,6 +108,8 @@ static bool do_it(struct world *world, struct fault *fault)
 	switch (fault->kind) {
 	case FAULT_LANES_ALL:
 		return is_on(side) && cut_all_lanes(world, side);
+	case FAULT_LANE_BREAKS:
+		return is_on(side) && break_lane(world, side, fault);
 	case FAULT_CUT:
 		return cut_control(world, fault);
 	case FAULT_HOLE:
@@ -102,8 +117,7 @@ static bool do_it(struct world *world, struct fault *fault)
 	case FAULT_CANCEL:
 		if (!is_on(side) || side->asleep)
 			return false;
-		side->cancelled = true;
-		side_step(world, side, &(struct core_event){ .kind = CORE_CANCEL });
+		asking_cancel(world, side);
 		return true;
 	case FAULT_SLEEP:
 		if (!is_on(side) || side->asleep)
@@ -164,9 +178,9 @@ void fate_step(struct world *world)
 			arm(world, fault);
 		if (!fault->armed || fault->over || !is_deed(fault->kind) || fault->actions > 0)
 			continue;
-		if (do_it(world, fault))
+		if (!do_it(world, fault))
+			fault->over = fault->kind != FAULT_RESOLVE && fault->kind != FAULT_CALLS_LOST;
+		else if (!fault->over)
 			fate_applied(world, fault);
-		else if (fault->kind != FAULT_RESOLVE && fault->kind != FAULT_CALLS_LOST)
-			fault->over = true;
 	}
 }

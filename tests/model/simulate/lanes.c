@@ -128,12 +128,6 @@ void lanes_task(struct world *world, struct side *side, enum core_action_kind ta
 	}
 }
 
-/* Does @lane still stand on @side, as far as that side can know? */
-bool lane_usable(const struct world *world, unsigned side, unsigned lane)
-{
-	return !world->side[side].flow.lane[lane].dead;
-}
-
 static void post(struct world *world, struct side *side, const struct flow_action *action)
 {
 	struct fabric_packet packet = { .immediate = action->immediate,
@@ -147,6 +141,17 @@ static void post(struct world *world, struct side *side, const struct flow_actio
 		check_post(world, action->lane, action);
 }
 
+static void post_token(struct world *world, struct side *side, unsigned lane)
+{
+	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0),
+					.bytes = (uint32_t)token_bytes(side->plan.devices),
+					.cookie = COOKIE_TOKEN };
+
+	tell(world, side, "token", lane, 0);
+	side->fabric->ops->post(side->fabric, lane, &packet);
+	look_both(world);
+}
+
 static void carry_out(struct world *world, struct side *side, const struct flow_action *action)
 {
 	if (action->kind == FLOW_WAKE) {
@@ -155,7 +160,9 @@ static void carry_out(struct world *world, struct side *side, const struct flow_
 	}
 	if (!side->fabric)
 		return;
-	if (action->kind == FLOW_CREDIT) {
+	if (action->kind == FLOW_TOKEN) {
+		post_token(world, side, action->lane);
+	} else if (action->kind == FLOW_CREDIT) {
 		tell(world, side, "credit", action->lane, action->immediate);
 		side->fabric->ops->send(side->fabric, action->lane, action->immediate);
 	} else {
@@ -198,10 +205,9 @@ void lanes_post_deferred(struct world *world, struct side *side, unsigned n)
 
 void lanes_token(struct world *world, struct side *side)
 {
-	struct fabric_packet packet = { .immediate = immediate_make(IMMEDIATE_TOKEN, 0, 0), .cookie = COOKIE_TOKEN };
 	struct fault *lie = fate_find(world, FAULT_TOKEN_LIES, SOURCE);
 	struct token token = { .devices = side->plan.devices };
-	int lane = flow_lowest_lane(&side->flow);
+	int lane;
 
 	memcpy(token.session, session_id, sizeof(token.session));
 	for (unsigned d = 0; d < token.devices; d++) {
@@ -218,11 +224,10 @@ void lanes_token(struct world *world, struct side *side)
 		world->truth.token_lied = true;
 		fate_applied(world, lie);
 	}
-	packet.bytes = (uint32_t)token_encode(arena_token(&side->arena), &token);
-	tell(world, side, "token", (uint64_t)(int64_t)lane, 0);
+	token_encode(arena_token(&side->arena), &token);
+	lane = flow_token(&side->flow);
 	if (lane >= 0)
-		side->fabric->ops->post(side->fabric, (unsigned)lane, &packet);
-	look_both(world);
+		post_token(world, side, (unsigned)lane);
 }
 
 /* What arrived here makes room for SENT there. */

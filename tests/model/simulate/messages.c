@@ -68,6 +68,22 @@ void messages_send(struct world *world, struct side *side, enum message_type mes
 	control_say(world, side, message, body, bytes);
 }
 
+void messages_send_of_lane(struct world *world, struct side *side, const struct core_action *action)
+{
+	struct message_lane lane = { .lane = (uint16_t)action->lane };
+	uint8_t body[MESSAGE_BYTES_MAX];
+
+	if (action->message == MESSAGE_FENCED) {
+		flow_report(&side->flow, action->lane, action->device, &side->fenced);
+		side->fenced.token = side->token_here;
+		control_say(world, side, action->message, body, message_encode_fenced(body, &side->fenced));
+	} else if (action->message == MESSAGE_FENCE || action->message == MESSAGE_LANE_LOST) {
+		control_say(world, side, action->message, body, message_encode_lane(body, &lane));
+	} else {
+		messages_send(world, side, action->message, action->device);
+	}
+}
+
 static void refuse(struct world *world, struct side *side, enum message_type type)
 {
 	struct vfiomig_error err = { 0 };
@@ -102,6 +118,7 @@ void messages_judge_offer(struct world *world, struct side *side)
 	}
 	side->plan = plan;
 	core_set_devices(&side->core, plan.devices);
+	core_set_lanes(&side->core, plan.lanes);
 	for (unsigned d = 0; d < plan.devices; d++) {
 		side->core.device[d].gated = plan.gated >> d & 1;
 		side->core.device[d].p2p = world->handle[DESTINATION][d].info.migration_flags & VFIOMIG_MIGRATION_P2P;
@@ -148,6 +165,7 @@ static void receive_agreed(struct world *world, struct side *side, const uint8_t
 			return;
 		}
 		side->plan = plan;
+		core_set_lanes(&side->core, plan.lanes);
 		for (unsigned d = 0; d < plan.devices; d++)
 			side->core.device[d].gated = plan.gated >> d & 1;
 	}
@@ -185,6 +203,22 @@ static void receive_failure(struct world *world, struct side *side, enum message
 		failure.error.code = VFIOMIG_PROTOCOL;
 	event.error = &failure.error;
 	side_step(world, side, &event);
+}
+
+static void receive_of_lane(struct world *world, struct side *side, enum message_type type, const uint8_t *body,
+			    size_t bytes)
+{
+	struct core_event event = { .kind = CORE_MESSAGE, .message = type };
+	struct message_lane lane = { 0 };
+	int rc = type == MESSAGE_FENCED ? message_decode_fenced(&side->fenced, body, bytes)
+					: message_decode_lane(&lane, body, bytes);
+
+	event.lane = type == MESSAGE_FENCED ? side->fenced.lane : lane.lane;
+	event.device = type == MESSAGE_FENCED ? side->fenced.number : 0;
+	if (rc)
+		refuse(world, side, type);
+	else
+		side_step(world, side, &event);
 }
 
 /* One round trip instead of eight: nothing is decided by it. */
@@ -248,6 +282,11 @@ void messages_receive(struct world *world, struct side *side, enum message_type 
 	case MESSAGE_DONE:
 	case MESSAGE_ABORT:
 		receive_failure(world, side, type, body, bytes);
+		break;
+	case MESSAGE_FENCE:
+	case MESSAGE_FENCED:
+	case MESSAGE_LANE_LOST:
+		receive_of_lane(world, side, type, body, bytes);
 		break;
 	default:
 		step_message(world, side, type);

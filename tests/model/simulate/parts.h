@@ -60,6 +60,7 @@ void control_orphan(struct world *world, struct side *side);
 
 /* messages.c: bodies. */
 void messages_send(struct world *world, struct side *side, enum message_type message, unsigned d);
+void messages_send_of_lane(struct world *world, struct side *side, const struct core_action *action);
 void messages_receive(struct world *world, struct side *side, enum message_type type, const uint8_t *body,
 		      size_t bytes);
 void messages_judge_offer(struct world *world, struct side *side);
@@ -70,13 +71,17 @@ void lanes_poll(struct world *world, struct side *side);
 void lanes_look_soon(struct world *world, struct side *side, uint64_t in_ns);
 void lanes_perform(struct world *world, struct side *side, const struct flow_actions *actions);
 void lanes_post_deferred(struct world *world, struct side *side, unsigned n);
+void lanes_fence_one(struct world *world, struct side *side, unsigned lane);
+void lanes_dead(struct world *world, struct side *side, unsigned lane);
+void lanes_resend(struct world *world, struct side *side);
 void lanes_token(struct world *world, struct side *side);
 void lanes_close(struct world *world, struct side *side);
-bool lane_usable(const struct world *world, unsigned side, unsigned lane);
 /* arrival.c */
 int arrival_place(void *context, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *where);
 void arrival_event(struct world *world, struct side *side, const struct fabric_event *event);
 /* weather.c: what the lanes do to messages. */
+/* @fault kills @lane. */
+void weather_hit(struct world *world, struct fault *fault, unsigned lane);
 enum loop_verdict weather_judge(void *context, const struct loop_message *message, uint64_t random);
 
 /* thread.c: a device's thread; source.c and load.c: the streams out and in. */
@@ -102,6 +107,7 @@ enum vfiomig_journal_state record_state(const struct world *world, unsigned side
 void record_decide(struct world *world, enum vfiomig_journal_state state);
 void record_sweep(struct world *world, unsigned side);
 bool asking_begins(struct world *world, struct side *side);
+void asking_cancel(struct world *world, struct side *side);
 void asking_tick(struct world *world, struct side *side);
 void asked(struct world *world, unsigned call);
 void answered(struct world *world, struct side *side, unsigned call, enum vfiomig_journal_state state, bool degraded);

@@ -225,6 +225,18 @@ static void call(struct world *world, struct side *side)
 		fate_applied(world, fate_find(world, FAULT_CALLS_LOST, SOURCE));
 }
 
+/* A cancel comes too late for the migration, but whoever has had enough of the asking is told of the doubt now. */
+void asking_cancel(struct world *world, struct side *side)
+{
+	struct vfiomig_error err = { 0 };
+
+	error_set(&err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the asking was cancelled");
+	if (!core_too_late(&side->core))
+		side_step(world, side, &(struct core_event){ .kind = CORE_CANCEL });
+	else if (side->asking.on && waits_for_answer(side))
+		side_step(world, side, &(struct core_event){ .kind = CORE_LOST, .error = &err });
+}
+
 void asking_tick(struct world *world, struct side *side)
 {
 	struct asking *asking = &side->asking;

@@ -109,8 +109,14 @@ static void carry_out(struct world *world, struct side *side, const struct core_
 	case ACTION_FENCE:
 		ask_fabric(world, side, action->kind);
 		break;
+	case ACTION_FENCE_LANE:
+		later(world, side, EVENT_FENCE_LANE, action->lane, short_while(world));
+		break;
+	case ACTION_RESEND:
+		lanes_resend(world, side);
+		break;
 	case ACTION_SEND:
-		messages_send(world, side, action->message, action->device);
+		messages_send_of_lane(world, side, action);
 		break;
 	case ACTION_DEVICE:
 		thread_ask(world, side, action->device, action->request);
@@ -144,6 +150,7 @@ static const char *const event_names[] = {
 	[CORE_FAILED] = "failed",
 	[CORE_UNWRITTEN] = "unwritten",
 	[CORE_LANE_LOST] = "lane lost",
+	[CORE_LANE_FENCED] = "lane fenced",
 	[CORE_LOST] = "control lost",
 	[CORE_ABORT] = "abort",
 	[CORE_CANCEL] = "cancel",

@@ -34,16 +34,17 @@ enum {
 	FRAMES_MAX = 512,
 	EVENTS_MAX = 4096,
 	POSTS_MAX = 64,
-	FAULTS_MAX = 6,
+	FAULTS_MAX = 8,
 	BATCH_MAX = 8,
 	ASKS_MAX = 4,
 };
 
 /* What can go wrong, or be done to a run. Names: fault_names in draw.c. */
 enum fault_kind {
-	FAULT_REORDER,	     /* lanes are slow, each in its own time */
-	FAULT_LANE_BEFORE,   /* a lane dies, and with it its next message */
-	FAULT_LANE_AFTER,    /* a lane dies, its next message came, its sender does not learn so */
+	FAULT_REORDER,	   /* lanes are slow, each in its own time */
+	FAULT_LANE_BEFORE, /* a lane dies, and with it its next message */
+	FAULT_LANE_AFTER,  /* a lane dies, its next message came, its sender does not learn so */
+	FAULT_LANE_BREAKS, /* a lane dies on one side; what was on its way still arrives, and the other side learns nothing */
 	FAULT_LANES_ALL,     /* all lanes die */
 	FAULT_DAMAGE,	     /* one bit of a message turns */
 	FAULT_CUT,	     /* the control connection breaks */
@@ -78,7 +79,7 @@ struct fault {
 };
 
 struct shape {
-	unsigned devices, lanes, slots[SIDES], faults;
+	unsigned devices, lanes, slots[SIDES], faults, drawn;
 	uint32_t slot_bytes;
 	bool serial[SIDES], vmm[SIDES], tcp, p2p;
 	enum vfiomig_gate gate[SIDES], device_gate[DEVICES_MAX];
@@ -149,7 +150,7 @@ struct asking {
 /* One side's process: what src/session's shell keeps. */
 struct side {
 	unsigned number; /* SOURCE or DESTINATION */
-	bool alive, asleep, finished, told, cancelled, gone_home;
+	bool alive, asleep, finished, told, gone_home;
 	unsigned life; /* what was begun by an earlier process is nobody's */
 	uint64_t awake_ns, finished_ns, watch_ns, watched_ns, inbox_ns, task_ns;
 	unsigned actions; /* of its core so far */
@@ -172,6 +173,8 @@ struct side {
 	struct deferred deferred[POSTS_MAX];
 	struct note inbox[INBOX_MAX];
 	unsigned inbox_head, inbox_count;
+	uint32_t lanes_dead, lanes_awaited; /* a bit per lane: DEAD was told; its fence is owed to core */
+	struct message_fenced fenced;	    /* as it came, or goes */
 	struct asking asking;
 	struct vfiomig_result result;
 };
@@ -195,10 +198,11 @@ enum event_kind {
 	EVENT_START = 1,
 	EVENT_TICK,
 	EVENT_INBOX,
-	EVENT_UP,    /* source: the control connection stands */
-	EVENT_FRAME, /* a frame arrives */
-	EVENT_LOST,  /* the end of the control connection is seen */
-	EVENT_TASK,  /* .a: enum core_action_kind: the fabric thread does it */
+	EVENT_UP,	  /* source: the control connection stands */
+	EVENT_FRAME,	  /* a frame arrives */
+	EVENT_LOST,	  /* the end of the control connection is seen */
+	EVENT_TASK,	  /* .a: enum core_action_kind: the fabric thread does it */
+	EVENT_FENCE_LANE, /* .a: lane */
 	EVENT_POLL,
 	EVENT_POST,   /* .a: of deferred[] */
 	EVENT_THREAD, /* .a: device: its thread goes on */
@@ -225,7 +229,11 @@ struct event {
 struct truth {
 	uint64_t posted[DEVICES_MAX], loaded[DEVICES_MAX]; /* packets */
 	uint64_t in_slot[DEVICES_MAX][SLOTS_MAX]; /* packets posted from the slot whose SENT has not come: lane + 1 */
-	uint64_t slot_index[DEVICES_MAX][SLOTS_MAX];
+	uint64_t slot_index[DEVICES_MAX][SLOTS_MAX]; /* of the packet last posted from it, + 1 */
+	unsigned slot_lane[DEVICES_MAX][SLOTS_MAX];  /* over which lane */
+	uint64_t resent;
+	uint32_t lanes_hit;   /* a bit per lane that died of a fault */
+	bool lanes_hit_early; /* before lanes carry: that ends a session */
 	bool token_lied, source_read[DEVICES_MAX], commit_sent, source_stopped;
 	bool damaged, decided_resume, decided_promote, fenced, platform_ready, killed[SIDES], held[SIDES];
 	bool watched;

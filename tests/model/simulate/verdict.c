@@ -9,13 +9,21 @@ static bool applied(const struct world *world, enum fault_kind kind)
 	return world->applied[kind] > 0;
 }
 
+/* Lanes were lost, but one lived all the while. */
+static bool lanes_suffice(const struct world *world)
+{
+	return !world->truth.lanes_hit_early && world->truth.lanes_hit != (1U << world->shape.lanes) - 1;
+}
+
+/* Whatever was done to it, it must end well all the same. */
 static bool undisturbed(const struct world *world)
 {
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		if (world->applied[kind] && kind != FAULT_REORDER && kind != FAULT_SHORT_IO &&
-		    kind != FAULT_SLOW_CONSUMER && kind != FAULT_CALLS_LOST)
+		    kind != FAULT_SLOW_CONSUMER && kind != FAULT_CALLS_LOST && kind != FAULT_LANE_BEFORE &&
+		    kind != FAULT_LANE_AFTER && kind != FAULT_LANE_BREAKS)
 			return false;
-	return !world->shape.downtime_limit_ns && !world->truth.damaged;
+	return lanes_suffice(world) && !world->shape.downtime_limit_ns && !world->truth.damaged;
 }
 
 static bool all_source_devices(const struct world *world, enum vfiomig_state state)

@@ -41,6 +41,14 @@ static bool may_damage(const struct world *world, const struct loop_message *mes
 	       (kind == IMMEDIATE_TOKEN || world->shape.integrity == VFIOMIG_INTEGRITY_CRC32C);
 }
 
+void weather_hit(struct world *world, struct fault *fault, unsigned lane)
+{
+	fate_applied(world, fault);
+	world->truth.lanes_hit |= 1U << lane;
+	world->truth.lanes_hit_early |=
+		world->side[SOURCE].core.phase < PHASE_PRECOPY || world->side[DESTINATION].core.phase < PHASE_STREAM;
+}
+
 enum loop_verdict weather_judge(void *context, const struct loop_message *message, uint64_t random)
 {
 	struct world *world = context;
@@ -51,12 +59,12 @@ enum loop_verdict weather_judge(void *context, const struct loop_message *messag
 		return LOOP_DELAY;
 	fault = struck(world, FAULT_LANE_BEFORE, message);
 	if (fault) {
-		fate_applied(world, fault);
+		weather_hit(world, fault, message->lane);
 		return LOOP_CUT_BEFORE;
 	}
 	fault = struck(world, FAULT_LANE_AFTER, message);
 	if (fault) {
-		fate_applied(world, fault);
+		weather_hit(world, fault, message->lane);
 		return LOOP_CUT_AFTER;
 	}
 	fault = struck(world, FAULT_DAMAGE, message);

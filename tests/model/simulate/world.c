@@ -197,6 +197,9 @@ static void happens_to_process(struct world *world, struct side *side, const str
 	case EVENT_TASK:
 		lanes_task(world, side, (enum core_action_kind)event->a);
 		break;
+	case EVENT_FENCE_LANE:
+		lanes_fence_one(world, side, event->a);
+		break;
 	case EVENT_POLL:
 		lanes_poll(world, side);
 		break;

@@ -43,6 +43,34 @@ case_a_key_on_both_sides_lets_all_lanes_in()
 	one_device 3000000
 }
 
+# Two devices and more than one time around all slots; the kernel's device knows its content, and nobody else could have opened it.
+case_sealed_packets_arrive()
+{
+	umask 077
+	echo guest:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff >both.psk
+	security=(--psk-file both.psk)
+	payload=aead gate=on slots=4 slot_bytes=65536
+	for transport in rdma tcp; do
+		pair_new 11 stream_bytes=2000001
+		sources=("$source") destinations=("$destination")
+		pair_new 12 stream_bytes=2000001
+		sources+=("$source") destinations+=("$destination")
+		transfer
+		judge_success 2000001
+		equal "recv: packets were" "$(jq -r .payload recv.json)" aead
+	done
+}
+
+# The receiver waits on for its true sender.
+one_is_refused()
+{
+	start_recv
+	start send
+	finish send "$send_limit"
+	kill -TERM "$recv_pid"
+	finish recv 20
+}
+
 case_a_wrong_key_is_refused_before_there_is_any_memory()
 {
 	umask 077
@@ -51,10 +79,21 @@ case_a_wrong_key_is_refused_before_there_is_any_memory()
 	pair_new 1 stream_bytes=3000000
 	sources=("$source") destinations=("$destination")
 	security=() recv_more=(--psk-file here.psk) send_more=(--psk-file there.psk)
-	transfer
+	transfer_by one_is_refused
 	equal "send: exit code" "$send_code" 4
-	equal "recv: exit code" "$recv_code" 4
+	equal "recv: exit code" "$recv_code" 9
+	equal "recv: how many it refused" "$(jq .refused recv.json)" 1
 	equal "bytes of memory that both sides took" "$(jq -s 'map(.arena_bytes) | add' send.json recv.json)" 0
+}
+
+# What is needed after the rights are gone: the device files' modes, and a limit on locked memory that was lifted before.
+case_without_any_right_of_roots_memory_is_registered_all_the_same()
+{
+	chmod a+rw /dev/infiniband/*
+	mkdir journal
+	chown 65534 journal
+	recv_more=(--user 65534:65534 --journal-dir journal) send_more=("${recv_more[@]}")
+	one_device 3000000
 }
 
 case_checksums_hold()

@@ -19,13 +19,48 @@ net_up()
 	ip addr add $destination_ip/24 dev vb
 	ip link set va mtu 9000 up	# room for RoCE's largest path MTU, 4096
 	ip link set vb mtu 9000 up
-	# Permanent neighbours: a first look-up can take 3 s.
+	neighbours_up
+	rdma_up
+}
+
+# Permanent neighbours: a first look-up can take 3 s. A link that goes down forgets them.
+neighbours_up()
+{
 	ip neigh replace $destination_ip lladdr "$(cat /sys/class/net/vb/address)" dev va nud permanent
 	ip neigh replace $source_ip lladdr "$(cat /sys/class/net/va/address)" dev vb nud permanent
-	rdma link add $source_rdma type rxe netdev va
-	rdma link add $destination_rdma type rxe netdev vb
+}
+
+rdma_up()
+{
+	[ -d /sys/class/infiniband/$source_rdma ] || rdma link add $source_rdma type rxe netdev va
+	[ -d /sys/class/infiniband/$destination_rdma ] || rdma link add $destination_rdma type rxe netdev vb
 	wait_for 5 gid_index $source_rdma $source_ip
 	wait_for 5 gid_index $destination_rdma $destination_ip
+}
+
+# Soft-RoCE's own queue pair for rdma_cm ends with the first message that it cannot send, as when a link is down, and
+# only a new device gets another. Real devices have no such thing.
+rdma_renew()
+{
+	local device
+	for device in $source_rdma $destination_rdma; do
+		[[ $(rdma resource show qp link $device/1) == *"type GSI state RTS"* ]] || rdma link delete $device || true
+	done
+	rdma_up
+}
+
+# What a case does to the network it says by net_touched=1: the next case finds it whole, however this one ends.
+net_touched=''
+net_mend()
+{
+	local end
+	[ -n "$net_touched" ] || return 0
+	net_touched=''
+	for end in va vb lo; do tc qdisc del dev $end root 2>/dev/null || true; done
+	ip link set va up
+	ip link set vb up
+	neighbours_up
+	rdma_renew
 }
 
 # gid_index DEVICE IP: prints the index of the address among the device's GIDs.

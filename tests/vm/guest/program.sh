@@ -4,7 +4,7 @@
 # A transfer takes its devices from "sources" and "destinations" (UUIDs, or whole specs), and what it is to do from these:
 transfer_defaults()
 {
-	transport=rdma qps=8 gate=auto slots=8 slot_bytes=1048576 integrity=none loader=auto
+	transport=rdma qps=8 gate=auto slots=8 slot_bytes=1048576 integrity=none loader=auto payload=clear
 	sources=() destinations=()
 	security=(--insecure)			# of both sides: the guest's network has nobody else in it
 	send_more=() recv_more=()		# further options of one side
@@ -42,7 +42,7 @@ send_words()
 {
 	words=("${send_launcher[@]}" "$PROGRAM" send --to "$destination_ip:$port" --bind "$source_ip" --json
 		--on-abort "$on_abort" --transport "$transport" --qps "$qps" --slots "$slots" --slot-bytes "$slot_bytes"
-		--config-after-iter "$gate" --integrity "$integrity" --peer-timeout 10 "${security[@]}")
+		--config-after-iter "$gate" --integrity "$integrity" --payload "$payload" --peer-timeout 10 "${security[@]}")
 	specs "${sources[@]}"
 	words+=("${send_more[@]}")
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The caller's options: those that cannot be are refused, those that are not given have defaults. */
+#include <errno.h>
+
+#include "base/error.h"
+#include "session/session.h"
+
+static int refuse_option(struct vfiomig_error *err, const char *what, unsigned long long value, unsigned long long min,
+			 unsigned long long max)
+{
+	return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "%s: %llu is out of range, %llu to %llu are possible", what,
+			 value, min, max);
+}
+
+int session_check_options(const struct vfiomig_options *options, enum vfiomig_role role, struct vfiomig_error *err)
+{
+	if (role != VFIOMIG_SOURCE && role != VFIOMIG_DESTINATION)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session is a source or a destination");
+	if (options->size != sizeof(*options))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "struct vfiomig_options has an unknown size");
+	if (options->flags & VFIOMIG_EXTERNAL_COMMIT)
+		return error_set(err, VFIOMIG_USAGE, ENOTSUP, NULL, "external commit is not there yet");
+	if (role == VFIOMIG_SOURCE && !options->peer == !options->record)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "a source needs the address of its destination, or a file to record into");
+	if (role == VFIOMIG_DESTINATION && !options->listener)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a destination needs a listener");
+	if (options->psk_file && options->tls_dir)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "a session is authenticated by a pre-shared key or by certificates, not by both");
+	if (options->lanes > VFIOMIG_LANES_MAX)
+		return refuse_option(err, "lanes", options->lanes, 1, VFIOMIG_LANES_MAX);
+	if (options->slots && (options->slots < VFIOMIG_SLOTS_MIN || options->slots > VFIOMIG_SLOTS_MAX))
+		return refuse_option(err, "slots", options->slots, VFIOMIG_SLOTS_MIN, VFIOMIG_SLOTS_MAX);
+	if (options->slot_bytes &&
+	    (options->slot_bytes < VFIOMIG_SLOT_BYTES_MIN || options->slot_bytes > VFIOMIG_SLOT_BYTES_MAX))
+		return refuse_option(err, "slot bytes", options->slot_bytes, VFIOMIG_SLOT_BYTES_MIN,
+				     VFIOMIG_SLOT_BYTES_MAX);
+	return 0;
+}
+
+void session_set_defaults(struct vfiomig_options *options)
+{
+	if (!options->lanes)
+		options->lanes = LANES_DEFAULT;
+	if (!options->slots)
+		options->slots = SLOTS_DEFAULT;
+	if (!options->slot_bytes)
+		options->slot_bytes = SLOT_BYTES_DEFAULT;
+	if (!options->peer_timeout_ms)
+		options->peer_timeout_ms = PEER_TIMEOUT_MS_DEFAULT;
+	if (!options->device_timeout_ms)
+		options->device_timeout_ms = DEVICE_TIMEOUT_MS_DEFAULT;
+	if (!options->hold_ms)
+		options->hold_ms = JOURNAL_HOLD_MS_DEFAULT;
+}
