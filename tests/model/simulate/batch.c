@@ -137,7 +137,7 @@ int batch_run(uint64_t from, uint64_t seeds, unsigned jobs)
 		}
 	}
 	for (unsigned job = 0; job < jobs; job++) {
-		int status;
+		int status = 0;
 
 		if (pids[job] < 0 || waitpid(pids[job], &status, 0) < 0 || status != 0) {
 			printf("a worker ended with status %d after %" PRIu64 " seeds\n", status,

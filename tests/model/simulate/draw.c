@@ -93,11 +93,11 @@ static enum fault_kind draw_kind(struct world *world)
 
 static void draw_fault(struct world *world, struct shape *shape, struct fault *fault)
 {
-	*fault = (struct fault){ .kind = draw_kind(world),
-				 .side = (unsigned)draw(world, 0, 1),
-				 .device = (unsigned)draw(world, 0, DEVICES_MAX - 1),
-				 .lane = (unsigned)draw(world, 0, LANES_MAX - 1),
-				 .number = (unsigned)(one_in(world, 2) ? 0 : draw(world, 0, 6)) };
+	*fault = (struct fault){ .kind = draw_kind(world) };
+	fault->side = (unsigned)draw(world, 0, 1);
+	fault->device = (unsigned)draw(world, 0, DEVICES_MAX - 1);
+	fault->lane = (unsigned)draw(world, 0, LANES_MAX - 1);
+	fault->number = (unsigned)(one_in(world, 2) ? 0 : draw(world, 0, 6));
 	fault->phase = phases[fault->side][draw(world, 0, 9)];
 	fault->steps = (unsigned)(one_in(world, 2) ? draw(world, 0, 12) : draw(world, 0, 400));
 	fault->request = requests[fault->side][draw(world, 0, 7)];
@@ -141,30 +141,32 @@ static void draw_storm(struct world *world, struct shape *shape)
 	static const enum fault_kind deaths[] = { FAULT_LANE_BEFORE, FAULT_LANE_AFTER, FAULT_LANE_BREAKS };
 
 	shape->drawn = shape->faults = (unsigned)draw(world, 2, FAULTS_MAX - 2);
-	for (unsigned i = 0; i < shape->faults; i++)
-		shape->fault[i] = (struct fault){ .kind = deaths[draw(world, 0, 2)],
-						  .side = (unsigned)draw(world, 0, 1),
-						  .lane = (unsigned)draw(world, 0, LANES_MAX - 1),
-						  .phase = PHASE_STREAM,
-						  .steps = (unsigned)draw(world, 0, 150) };
+	for (unsigned i = 0; i < shape->faults; i++) {
+		struct fault *fault = &shape->fault[i];
+
+		*fault = (struct fault){ .kind = deaths[draw(world, 0, 2)], .phase = PHASE_STREAM };
+		fault->side = (unsigned)draw(world, 0, 1);
+		fault->lane = (unsigned)draw(world, 0, LANES_MAX - 1);
+		fault->steps = (unsigned)draw(world, 0, 150);
+	}
 }
 
 /* COMMIT is out, and its answer does not come: the questions get lost too, or a person has no patience. */
 static void draw_doubt(struct world *world, struct shape *shape)
 {
 	static const enum fault_kind causes[] = { FAULT_CUT, FAULT_HOLE, FAULT_KILL, FAULT_KILL_HELD };
+	struct fault *cause = &shape->fault[shape->faults], *then = cause + 1;
 	bool person = one_in(world, 2);
 
-	shape->fault[shape->faults++] = (struct fault){ .kind = causes[draw(world, 0, 3)],
-							.side = DESTINATION,
-							.phase = one_in(world, 2) ? PHASE_HOLD : PHASE_RECORD,
-							.steps = (unsigned)draw(world, 0, 12),
-							.ns = draw(world, 1, 4000) * NS_PER_MS };
-	shape->fault[shape->faults++] = (struct fault){ .kind = person ? FAULT_RESOLVE : FAULT_CALLS_LOST,
-							.side = SOURCE,
-							.phase = PHASE_COMMIT,
-							.steps = person ? (unsigned)draw(world, 0, 400) : 0,
-							.ns = draw(world, 300, 4000) * NS_PER_MS };
+	*cause = (struct fault){ .kind = causes[draw(world, 0, 3)], .side = DESTINATION };
+	cause->phase = one_in(world, 2) ? PHASE_HOLD : PHASE_RECORD;
+	cause->steps = (unsigned)draw(world, 0, 12);
+	cause->ns = draw(world, 1, 4000) * NS_PER_MS;
+	*then = (struct fault){ .kind = person ? FAULT_RESOLVE : FAULT_CALLS_LOST, .side = SOURCE };
+	then->phase = PHASE_COMMIT;
+	then->steps = person ? (unsigned)draw(world, 0, 400) : 0;
+	then->ns = draw(world, 300, 4000) * NS_PER_MS;
+	shape->faults += 2;
 }
 
 void shape_draw(struct world *world)
