@@ -90,6 +90,8 @@ static void check_slots(struct world *world, const struct side *side, unsigned d
 		if (slot->owner == OWNER_NOBODY && world->truth.in_slot[d][s] && !world->side[SOURCE].stop &&
 		    !is_fenced(world, (unsigned)world->truth.in_slot[d][s] - 1))
 			broken(world, "slot %u of device %u belongs to nobody while a lane still reads it", s, d);
+		if (slot->owner == OWNER_NOBODY && world->truth.loaded[d] < world->truth.slot_index[d][s])
+			broken(world, "slot %u of device %u belongs to nobody before its packet is loaded", s, d);
 	}
 	if (owned != side->plan.slots || reading > 1)
 		broken(world, "the owners of device %u's slots do not add up", d);

@@ -8,6 +8,7 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_LANE_AFTER] = "lane dies after a message",
 	[FAULT_LANE_BREAKS] = "lane breaks on one side",
 	[FAULT_LANES_ALL] = "all lanes die",
+	[FAULT_FENCE_HANGS] = "fence hangs",
 	[FAULT_DAMAGE] = "message damaged",
 	[FAULT_CUT] = "control cut",
 	[FAULT_HOLE] = "control swallowed",
@@ -84,7 +85,7 @@ static enum fault_kind draw_kind(struct world *world)
 {
 	static const enum fault_kind subtle[] = { FAULT_LANE_BEFORE, FAULT_LANE_AFTER, FAULT_LANE_BREAKS,
 						  FAULT_LANE_BREAKS, FAULT_KILL,       FAULT_KILL_HELD,
-						  FAULT_CUT,	     FAULT_HOLE };
+						  FAULT_CUT,	     FAULT_HOLE,       FAULT_FENCE_HANGS };
 
 	if (one_in(world, 3))
 		return subtle[draw(world, 0, sizeof(subtle) / sizeof(subtle[0]) - 1)];
@@ -102,6 +103,10 @@ static void draw_fault(struct world *world, struct shape *shape, struct fault *f
 	fault->steps = (unsigned)(one_in(world, 2) ? draw(world, 0, 12) : draw(world, 0, 400));
 	fault->request = requests[fault->side][draw(world, 0, 7)];
 	fault->ns = one_in(world, 2) ? draw(world, 1, 300) * NS_PER_MS : draw(world, 300, 9000) * NS_PER_MS;
+	if ((fault->kind == FAULT_KILL || fault->kind == FAULT_KILL_HELD) && one_in(world, 2)) {
+		fault->phase = phases[fault->side][draw(world, 6, 9)];
+		fault->steps = (unsigned)draw(world, 0, 8);
+	}
 	if (fault->kind <= FAULT_LANES_ALL && !one_in(world, 4))
 		fault->phase = fault->side == SOURCE && one_in(world, 2) ? PHASE_PRECOPY : PHASE_STREAM;
 	if ((fault->kind == FAULT_KILL || fault->kind == FAULT_KILL_HELD) && one_in(world, 2))
@@ -127,8 +132,11 @@ static void draw_fault(struct world *world, struct shape *shape, struct fault *f
 	}
 	/* These are of the run, and from the start. */
 	if (fault->kind == FAULT_REORDER || fault->kind == FAULT_SHORT_IO || fault->kind == FAULT_TOKEN_LIES ||
-	    fault->kind == FAULT_CALLS_LOST || fault->kind == FAULT_RESOLVE || fault->kind == FAULT_SLOW_CONSUMER) {
-		fault->side = fault->kind == FAULT_SLOW_CONSUMER ? DESTINATION : SOURCE;
+	    fault->kind == FAULT_CALLS_LOST || fault->kind == FAULT_RESOLVE || fault->kind == FAULT_SLOW_CONSUMER ||
+	    fault->kind == FAULT_FENCE_HANGS) {
+		bool there = fault->kind == FAULT_SLOW_CONSUMER || fault->kind == FAULT_FENCE_HANGS;
+
+		fault->side = there ? DESTINATION : SOURCE;
 		fault->phase =
 			fault->kind == FAULT_CALLS_LOST || fault->kind == FAULT_RESOLVE ? PHASE_COMMIT : PHASE_NONE;
 		fault->steps = fault->kind == FAULT_RESOLVE ? fault->steps : 0;
@@ -145,10 +153,41 @@ static void draw_storm(struct world *world, struct shape *shape)
 		struct fault *fault = &shape->fault[i];
 
 		*fault = (struct fault){ .kind = deaths[draw(world, 0, 2)], .phase = PHASE_STREAM };
+		if (one_in(world, 4))
+			fault->phase = PHASE_DRAIN;
 		fault->side = (unsigned)draw(world, 0, 1);
 		fault->lane = (unsigned)draw(world, 0, LANES_MAX - 1);
 		fault->steps = (unsigned)draw(world, 0, 150);
 	}
+}
+
+/* Several devices fail to start, or hang in it: has anything run, or may it yet? */
+static void draw_bad_start(struct world *world, struct shape *shape)
+{
+	unsigned count = (unsigned)draw(world, 1, 3);
+
+	for (unsigned i = 0; i < count && shape->faults < FAULTS_MAX; i++) {
+		struct fault *fault = &shape->fault[shape->faults++];
+
+		*fault = (struct fault){ .side = DESTINATION, .device = i };
+		fault->kind = one_in(world, 2) ? FAULT_DEVICE_ERROR : FAULT_DEVICE_STUCK;
+		fault->request = shape->p2p && !one_in(world, 3) ? REQUEST_RUN_P2P : REQUEST_RUN;
+		fault->ns = draw(world, 1, 300) * NS_PER_MS;
+	}
+}
+
+/* A side dies between two actions around its record, and somebody else has its devices. */
+static void draw_bad_moment(struct world *world, struct shape *shape)
+{
+	struct fault *fault = &shape->fault[shape->faults];
+
+	if (shape->faults == FAULTS_MAX)
+		return;
+	*fault = (struct fault){ .kind = FAULT_KILL_HELD, .side = (unsigned)draw(world, 0, 1) };
+	fault->phase = fault->side == SOURCE ? PHASE_RECORD : PHASE_HOLD;
+	fault->steps = (unsigned)draw(world, 0, 3);
+	fault->actions = (unsigned)draw(world, 0, 4);
+	shape->faults++;
 }
 
 /* COMMIT is out, and its answer does not come: the questions get lost too, or a person has no patience. */
@@ -186,6 +225,10 @@ void shape_draw(struct world *world)
 		draw_fault(world, shape, &shape->fault[i]);
 	if (one_in(world, 20) && shape->faults + 2 <= FAULTS_MAX)
 		draw_doubt(world, shape);
+	if (one_in(world, 20))
+		draw_bad_start(world, shape);
+	if (one_in(world, 20))
+		draw_bad_moment(world, shape);
 }
 
 /* One device of 10 GiB whose destination takes 20 MB/s: eight minutes and a half, if anybody had to wait for them. */

@@ -21,6 +21,10 @@ void lanes_fence_one(struct world *world, struct side *side, unsigned lane)
 		tell_fenced(world, side, lane);
 		return;
 	}
+	if (fate_find(world, FAULT_FENCE_HANGS, side->number)) {
+		fate_applied(world, fate_find(world, FAULT_FENCE_HANGS, side->number));
+		return;
+	}
 	side->lanes_awaited |= 1U << lane;
 	side->fabric->ops->lose(side->fabric, lane);
 	for (unsigned s = 0; s < SIDES; s++)

@@ -20,6 +20,19 @@ struct fault *fate_find(struct world *world, enum fault_kind kind, unsigned side
 	return NULL;
 }
 
+struct fault *fate_find_call(struct world *world, enum fault_kind kind, unsigned side, unsigned d,
+			     enum device_request request)
+{
+	for (unsigned i = 0; i < world->shape.faults; i++) {
+		struct fault *fault = &world->shape.fault[i];
+
+		if (fault->kind == kind && fault->side == side && fault->armed && !fault->over &&
+		    fault->device % world->shape.devices == d && fault->request == request)
+			return fault;
+	}
+	return NULL;
+}
+
 void fate_applied(struct world *world, struct fault *fault)
 {
 	if (!fault)

@@ -115,6 +115,8 @@ void answered(struct world *world, struct side *side, unsigned call, enum vfiomi
 /* fate.c: what is done to a run from outside. */
 void fate_step(struct world *world);
 struct fault *fate_find(struct world *world, enum fault_kind kind, unsigned side);
+struct fault *fate_find_call(struct world *world, enum fault_kind kind, unsigned side, unsigned d,
+			     enum device_request request);
 void fate_applied(struct world *world, struct fault *fault);
 /* The process of @side is no more. @held: its devices are kept open by somebody else. */
 void fate_kill(struct world *world, struct side *side, bool held);

@@ -46,6 +46,7 @@ enum fault_kind {
 	FAULT_LANE_AFTER,  /* a lane dies, its next message came, its sender does not learn so */
 	FAULT_LANE_BREAKS, /* a lane dies on one side; what was on its way still arrives, and the other side learns nothing */
 	FAULT_LANES_ALL,     /* all lanes die */
+	FAULT_FENCE_HANGS,   /* the destination's lane is never done with being fenced */
 	FAULT_DAMAGE,	     /* one bit of a message turns */
 	FAULT_CUT,	     /* the control connection breaks */
 	FAULT_HOLE,	     /* it swallows everything from now on */

@@ -84,11 +84,7 @@ void thread_fail(struct world *world, struct side *side, unsigned d, enum vfiomi
 
 static struct fault *due(struct world *world, enum fault_kind kind, const struct side *side, unsigned d)
 {
-	struct fault *fault = fate_find(world, kind, side->number);
-
-	if (!fault || fault->device % world->shape.devices != d || fault->request != side->thread[d].request)
-		return NULL;
-	return fault;
+	return fate_find_call(world, kind, side->number, d, side->thread[d].request);
 }
 
 /* The driver is called: it returns after @takes_ns, unless it is stuck. 0: it never does; else after how long. */
