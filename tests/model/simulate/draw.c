@@ -184,8 +184,8 @@ static void draw_bad_moment(struct world *world, struct shape *shape)
 	if (shape->faults == FAULTS_MAX)
 		return;
 	*fault = (struct fault){ .kind = FAULT_KILL_HELD, .side = (unsigned)draw(world, 0, 1) };
-	fault->phase = fault->side == SOURCE ? PHASE_RECORD : PHASE_HOLD;
-	fault->steps = (unsigned)draw(world, 0, 3);
+	fault->phase = one_in(world, 2) ? PHASE_DRAIN : fault->side == SOURCE ? PHASE_RECORD : PHASE_HOLD;
+	fault->steps = (unsigned)draw(world, 0, fault->phase == PHASE_DRAIN ? 20 : 3);
 	fault->actions = (unsigned)draw(world, 0, 4);
 	shape->faults++;
 }
