@@ -74,6 +74,13 @@ void digest(struct world *world, uint64_t value)
 	world->digest ^= world->digest >> 29;
 }
 
+void say(const struct world *world, const struct side *side, const char *text)
+{
+	if (world->trace && text[0])
+		printf("%12.6f ms  %-11s %-10s %s\n", (double)world->now / (double)NS_PER_MS,
+		       side ? side_name(side) : "-", side ? core_phase_name(&side->core) : "", text);
+}
+
 void tell(struct world *world, const struct side *side, const char *what, uint64_t a, uint64_t b)
 {
 	digest(world, world->now);
@@ -96,5 +103,5 @@ void broken(struct world *world, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(world->broken, sizeof(world->broken), format, arguments);
 	va_end(arguments);
-	tell(world, NULL, world->broken, 0, 0);
+	say(world, NULL, world->broken);
 }

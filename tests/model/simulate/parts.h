@@ -13,6 +13,8 @@ uint64_t short_while(struct world *world);
 void digest(struct world *world, uint64_t value);
 /* Into the digest, and with --trace onto the page. */
 void tell(struct world *world, const struct side *side, const char *what, uint64_t a, uint64_t b);
+/* Onto the page only. */
+void say(const struct world *world, const struct side *side, const char *text);
 void broken(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* draw.c */

@@ -84,8 +84,7 @@ static void finish(struct world *world, struct side *side)
 	side->finished_ns = world->now;
 	core_result(&side->core, &side->result);
 	tell(world, side, "ends with code", side->core.outcome.code, 0);
-	if (world->trace)
-		tell(world, side, side->core.outcome.text, 0, 0);
+	say(world, side, side->core.outcome.text);
 	people_ended(world, side);
 	later(world, side, EVENT_TOLD, 0, short_while(world));
 }
@@ -166,8 +165,8 @@ static void tell_event(struct world *world, const struct side *side, const struc
 	if (event->kind == CORE_TICK || (event->kind == CORE_MESSAGE && event->message == MESSAGE_HEARTBEAT))
 		return;
 	tell(world, side, event_names[event->kind], what, event->error ? event->error->code : 0);
-	if (world->trace && event->error && event->error->code != VFIOMIG_OK)
-		tell(world, side, event->error->text, 0, 0);
+	if (event->error && event->error->code != VFIOMIG_OK)
+		say(world, side, event->error->text);
 }
 
 void side_step(struct world *world, struct side *side, const struct core_event *event)
