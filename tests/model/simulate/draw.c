@@ -78,6 +78,7 @@ static void draw_agreement(struct world *world, struct shape *shape)
 	if (one_in(world, 12))
 		shape->downtime_limit_ns = draw(world, 1, 400) * NS_PER_MS;
 	shape->recv_again = !one_in(world, 4);
+	shape->probe = one_in(world, 40);
 }
 
 /* What is subtle comes more often than what is not. */

@@ -89,7 +89,7 @@ struct shape {
 	uint32_t config_bytes[DEVICES_MAX];
 	uint64_t peer_timeout_ns, hold_ns, device_timeout_ns, downtime_limit_ns;
 	uint64_t write_ns_per_kib; /* SLOW_CONSUMER */
-	bool short_io, reorder, recv_again;
+	bool short_io, reorder, recv_again, probe;
 	struct fault fault[FAULTS_MAX];
 };
 

@@ -50,6 +50,19 @@ static bool doubt_may_be(const struct world *world)
 	       applied(world, FAULT_DEVICE_STUCK);
 }
 
+/* Whatever happens to a probe: nothing is stopped, and nothing runs over there. */
+static void judge_probe(struct world *world)
+{
+	enum vfiomig_code code = world->side[SOURCE].core.outcome.code;
+
+	if (world->truth.source_stopped && !world->truth.killed[SOURCE])
+		broken(world, "a probe stopped the source");
+	if (destination_ran(world) || world->truth.commit_sent)
+		broken(world, "a probe went as far as the commit");
+	if (code == VFIOMIG_OK && world->side[SOURCE].finished && !all_source_devices(world, VFIOMIG_STATE_RUNNING))
+		broken(world, "a probe is over, but the devices do not run");
+}
+
 static void judge_source(struct world *world)
 {
 	const struct side *side = &world->side[SOURCE];
@@ -116,9 +129,11 @@ static bool listens(const struct side *side)
 	return side->number == DESTINATION && side->core.phase == PHASE_CONNECT;
 }
 
-static bool well(const struct side *side)
+static bool well(const struct world *world, const struct side *side)
 {
-	return side->finished && side->core.outcome.code == VFIOMIG_OK;
+	bool probed = world->shape.probe && side->number == DESTINATION;
+
+	return side->finished && side->core.outcome.code == (probed ? VFIOMIG_CANCELLED : VFIOMIG_OK);
 }
 
 void verdict(struct world *world)
@@ -130,11 +145,13 @@ void verdict(struct world *world)
 			broken(world, "the %s waits for ever, in phase %s", side_name(side),
 			       core_phase_name(&side->core));
 	}
-	if (world->side[SOURCE].finished && !world->truth.killed[SOURCE])
+	if (world->shape.probe)
+		judge_probe(world);
+	else if (world->side[SOURCE].finished && !world->truth.killed[SOURCE])
 		judge_source(world);
 	if (world->side[DESTINATION].finished && !world->truth.killed[DESTINATION])
 		judge_destination(world);
-	if (undisturbed(world) && !(well(&world->side[SOURCE]) && well(&world->side[DESTINATION])))
+	if (undisturbed(world) && !(well(world, &world->side[SOURCE]) && well(world, &world->side[DESTINATION])))
 		broken(world, "nothing went wrong, but it ends with %d and %d: %.100s",
 		       (int)world->side[SOURCE].core.outcome.code, (int)world->side[DESTINATION].core.outcome.code,
 		       world->side[SOURCE].core.outcome.text);
@@ -151,7 +168,7 @@ const char *verdict_outcome(const struct world *world)
 		       : side_runs(world, SOURCE) ? "source dead, its VMM goes on"
 						  : "source dead, none runs";
 	if (source->core.outcome.code == VFIOMIG_OK)
-		return "migrated";
+		return world->shape.probe ? "probed" : "migrated";
 	if (source->core.outcome.code == VFIOMIG_DEGRADED)
 		return "degraded";
 	if (source->core.outcome.code == VFIOMIG_IN_DOUBT)

@@ -73,6 +73,7 @@ static void make_side(struct world *world, unsigned s)
 				      .hold_ns = shape->hold_ns,
 				      .no_platform = !shape->vmm[s],
 				      .serial = shape->serial[s],
+				      .purpose = s == SOURCE && shape->probe ? CORE_PROBE : CORE_MIGRATE,
 				      .downtime_limit_ns = s == SOURCE ? shape->downtime_limit_ns : 0 };
 
 	*side = (struct side){ .number = s, .alive = true, .life = 1, .poll_ns = UINT64_MAX };
