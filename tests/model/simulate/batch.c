@@ -15,7 +15,7 @@
 enum { OUTCOMES_MAX = 16, JOBS_MAX = 64, RARE_SEEDS = 2000 };
 
 struct tally {
-	uint64_t seeds, steps, resent;
+	uint64_t seeds, steps, resent, at; /* at: the seed under way */
 	uint64_t applied[FAULT_KINDS];
 	unsigned outcomes;
 	struct {
@@ -60,6 +60,7 @@ static void work(struct shared *shared, struct tally *tally, uint64_t from, uint
 
 	world_open(&world);
 	for (uint64_t seed = from; seed < end && seed < atomic_load(&shared->first_broken); seed += stride) {
+		tally->at = seed;
 		world_run(&world, seed, false);
 		tally->seeds++;
 		tally->steps += world.steps;
@@ -115,12 +116,24 @@ static int report(const struct tally *sum)
 	return rc;
 }
 
+/* A run that ended its process, by an assertion say, has broken an invariant of its own. */
+static void collect(pid_t pid, struct tally *tally)
+{
+	int status = 0;
+
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
+		return;
+	tally->broken_seed = tally->at ? tally->at : 1;
+	snprintf(tally->broken, sizeof(tally->broken), "the run ended its process: %s",
+		 WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "not by a signal");
+}
+
 int batch_run(uint64_t from, uint64_t seeds, unsigned jobs)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct tally sum = { 0 };
 	pid_t pids[JOBS_MAX];
-	int rc = 0;
+	int rc;
 
 	if (shared == MAP_FAILED) {
 		perror("simulate");
@@ -137,16 +150,10 @@ int batch_run(uint64_t from, uint64_t seeds, unsigned jobs)
 		}
 	}
 	for (unsigned job = 0; job < jobs; job++) {
-		int status = 0;
-
-		if (pids[job] < 0 || waitpid(pids[job], &status, 0) < 0 || status != 0) {
-			printf("a worker ended with status %d after %" PRIu64 " seeds\n", status,
-			       shared->tally[job].seeds);
-			rc = 1;
-		}
+		collect(pids[job], &shared->tally[job]);
 		add(&sum, &shared->tally[job]);
 	}
-	rc |= report(&sum);
+	rc = report(&sum);
 	munmap(shared, sizeof(*shared));
 	return rc;
 }
