@@ -229,7 +229,7 @@ int session_journal_open(struct vfiomig_session *session, const char *dir, struc
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
 /* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */
 void session_journal_forget(struct vfiomig_session *session);
-/* At the end: a doubt is named in the outcome, everything else is forgotten. */
+/* At the end: a doubt is named in the outcome; a source that retires says so until it is closed; everything else is forgotten. */
 void session_journal_finish(struct vfiomig_session *session);
 void session_journal_close(struct vfiomig_session *session);
 
