@@ -31,8 +31,11 @@ int session_journal_open(struct vfiomig_session *session, const char *dir, struc
 	return journal_file_try(session->journal_fd, err);
 }
 
+/* By now the caller has the result, and needs no record of where the devices are. */
 void session_journal_close(struct vfiomig_session *session)
 {
+	if (session->journal && session->journal->state == VFIOMIG_JOURNAL_RETIRED)
+		session_journal_forget(session);
 	if (session->journal_fd >= 0)
 		close(session->journal_fd);
 	free(session->journal);
@@ -107,12 +110,30 @@ static void name_doubt(struct vfiomig_session *session)
 	pthread_mutex_unlock(&session->snapshot_lock);
 }
 
+/*
+ * The destination runs. If this process dies before its caller has been told, who holds the devices reads the journal: no record would
+ * mean that nothing was committed, and that they may go on. Where it cannot be written COMMITTED stays, which is doubt, not harm.
+ */
+static void retire(struct vfiomig_session *session)
+{
+	struct vfiomig_journal *journal = session->journal;
+	struct vfiomig_error err = { 0 };
+
+	if (!journal || journal->state == VFIOMIG_JOURNAL_NONE)
+		return;
+	journal->state = VFIOMIG_JOURNAL_RETIRED;
+	if (journal_file_write(session->journal_fd, journal, false, &err))
+		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
+}
+
 void session_journal_finish(struct vfiomig_session *session)
 {
 	if (session->role == VFIOMIG_DESTINATION)
 		return; /* a tombstone stays; RUNNING goes when the source is known to have DONE */
 	if (session->core.outcome.code == VFIOMIG_IN_DOUBT)
 		name_doubt(session);
+	else if (session->core.phase == PHASE_DONE)
+		retire(session);
 	else
 		session_journal_forget(session);
 }

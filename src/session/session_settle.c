@@ -94,7 +94,10 @@ static void settle(struct vfiomig_session *session, bool resumes, struct vfiomig
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->core.outcome = result->error;
 	pthread_mutex_unlock(&session->snapshot_lock);
-	session_journal_forget(session);
+	if (resumes)
+		session_journal_forget(session);
+	else
+		session->journal->state = VFIOMIG_JOURNAL_RETIRED; /* as the record says, and stays until the end */
 }
 
 int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result)

@@ -16,8 +16,10 @@ static struct loop_fabric *loop_of(struct fabric *fabric)
 
 static void end_fini(struct loop_fabric *end)
 {
-	for (unsigned i = 0; i < end->config.lanes; i++)
+	for (unsigned i = 0; i < end->config.lanes; i++) {
 		free(end->lanes[i].queue);
+		free(end->lanes[i].strays);
+	}
 	end->config.lanes = 0;
 }
 
@@ -33,6 +35,11 @@ static int end_init(struct loop_pair *pair, unsigned which, const struct fabric_
 	for (unsigned i = 0; i < config->lanes; i++) {
 		end->lanes[i].queue = calloc(end->capacity, sizeof(*end->lanes[i].queue));
 		if (!end->lanes[i].queue)
+			return -ENOMEM;
+		if (config->route.role != VFIOMIG_SOURCE)
+			continue;
+		end->lanes[i].strays = malloc(LOOP_ANNOUNCED_MAX * loop_stray_bytes(end));
+		if (!end->lanes[i].strays)
 			return -ENOMEM;
 	}
 	return 0;
@@ -122,6 +129,19 @@ void loop_cut(struct fabric *fabric, unsigned lane)
 		loop_lane_die(&end->peer->lanes[lane], VFIOMIG_FABRIC, EPIPE, "lane-lost", lane, "was cut");
 }
 
+void loop_break(struct fabric *fabric, unsigned index)
+{
+	struct loop_fabric *end = loop_of(fabric);
+	struct loop_lane *lane = &end->lanes[index];
+	unsigned count = lane->count;
+
+	if (!loop_lane_live(lane))
+		return;
+	loop_lane_stray(end, index);
+	loop_lane_die(lane, VFIOMIG_FABRIC, EPIPE, "lane-lost", index, "broke");
+	lane->count = count;
+}
+
 static int lane_put(struct loop_fabric *end, unsigned index, const struct fabric_packet *packet, bool body)
 {
 	struct loop_lane *lane = &end->lanes[index];
@@ -133,7 +153,7 @@ static int lane_put(struct loop_fabric *end, unsigned index, const struct fabric
 		loop_lane_die(lane, VFIOMIG_INTERNAL, ENOBUFS, NULL, index, "has too much outstanding");
 		return -EPIPE;
 	}
-	lane->queue[(lane->head + lane->count++) % end->capacity] = (struct loop_entry){ *packet, body };
+	lane->queue[(lane->head + lane->count++) % end->capacity] = (struct loop_entry){ *packet, body, NULL };
 	return 0;
 }
 

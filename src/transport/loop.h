@@ -44,6 +44,12 @@ int loop_pair_open(struct fabric **source, struct fabric **destination, const st
 /* Kill @lane on both sides, as a pulled cable would. */
 void loop_cut(struct fabric *fabric, unsigned lane);
 
+/*
+ * Kill @lane on this side only. What it had sent is on its way, as it was then, and still arrives, until the lane dies over there too;
+ * the other side learns nothing of it.
+ */
+void loop_break(struct fabric *fabric, unsigned lane);
+
 /* As the others, but for probe, open and adopt, which do not exist for a pair: those are NULL. */
 extern const struct fabric_ops loop_fabric_ops;
 

@@ -46,6 +46,41 @@ static void body_corrupt(const struct loop_entry *entry, const struct fabric_pla
 		((uint8_t *)place->payload)[at - ARENA_HEADER_BYTES] ^= bit;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+size_t loop_stray_bytes(const struct loop_fabric *end)
+{
+	return larger(ARENA_HEADER_BYTES + end->config.arena->shape.slot_bytes, ARENA_TOKEN_BYTES);
+}
+
+void loop_lane_stray(struct loop_fabric *end, unsigned index)
+{
+	struct loop_lane *lane = &end->lanes[index];
+	uint8_t *at = lane->strays;
+
+	for (unsigned i = 0; i < lane->count; i++) {
+		struct loop_entry *entry = &lane->queue[(lane->head + i) % end->capacity];
+		const struct fabric_packet *packet = &entry->packet;
+		const struct arena *arena = end->config.arena;
+
+		if (!entry->body)
+			continue;
+		assert(at < lane->strays + LOOP_ANNOUNCED_MAX * loop_stray_bytes(end));
+		entry->stray = at;
+		if (entry_is_token(entry)) {
+			memcpy(at, arena_token(arena), packet->bytes);
+		} else {
+			memcpy(at, arena_header(arena, packet->device, packet->slot), ARENA_HEADER_BYTES);
+			memcpy(at + ARENA_HEADER_BYTES, arena_payload(arena, packet->device, packet->slot),
+			       packet->bytes);
+		}
+		at += loop_stray_bytes(end);
+	}
+}
+
 /* Copy the body from arena to arena. An errno if there is no place for it. */
 static int body_move(struct loop_fabric *to, unsigned lane, const struct loop_entry *entry, bool corrupt)
 {
@@ -58,7 +93,10 @@ static int body_move(struct loop_fabric *to, unsigned lane, const struct loop_en
 	if (result)
 		return result;
 	if (entry_is_token(entry)) {
-		memcpy(place.payload, arena_token(arena), packet->bytes);
+		memcpy(place.payload, entry->stray ? entry->stray : arena_token(arena), packet->bytes);
+	} else if (entry->stray) {
+		memcpy(place.header, entry->stray, ARENA_HEADER_BYTES);
+		memcpy(place.payload, entry->stray + ARENA_HEADER_BYTES, packet->bytes);
 	} else {
 		memcpy(place.header, arena_header(arena, packet->device, packet->slot), ARENA_HEADER_BYTES);
 		memcpy(place.payload, arena_payload(arena, packet->device, packet->slot), packet->bytes);
@@ -113,7 +151,7 @@ bool loop_lane_deliver(struct loop_fabric *to, unsigned index, struct fabric_eve
 	*event = (struct fabric_event){ .kind = FABRIC_ARRIVED, .lane = index, .immediate = entry.packet.immediate };
 	if (verdict == LOOP_CUT_AFTER)
 		loop_cut(&to->fabric, index);
-	else if (entry.body)
+	else if (entry.body && loop_lane_live(from))
 		lane_announce(from, entry.packet.cookie);
 	return true;
 }

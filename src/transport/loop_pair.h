@@ -10,6 +10,7 @@ enum { LOOP_ANNOUNCED_MAX = 3, LOOP_QUEUE_EXTRA = 4, LOOP_TURN_MESSAGES = 4 };
 struct loop_entry {
 	struct fabric_packet packet;
 	bool body;
+	const uint8_t *stray; /* the body, where the arena is not its place any more; NULL: it is */
 };
 
 struct loop_lane {
@@ -18,6 +19,7 @@ struct loop_lane {
 	struct loop_entry *queue; /* ring; owned; on its way from this end */
 	unsigned head, count;
 	uint64_t delivered; /* from this end */
+	uint8_t *strays;    /* LOOP_ANNOUNCED_MAX bodies of it, for a lane that breaks; owned; NULL at a destination */
 	uint64_t sent[LOOP_ANNOUNCED_MAX];
 	unsigned sent_count;
 	struct vfiomig_error error;
@@ -50,6 +52,10 @@ static inline bool loop_lane_live(const struct loop_lane *lane)
 /* loop.c: the first reason stands. */
 void loop_lane_die(struct loop_lane *lane, enum vfiomig_code code, int errnum, const char *name, unsigned index,
 		   const char *why);
+
+/* loop_deliver.c: how much room a body takes, and take what is on its way from @end on lane @index out of the arena. */
+size_t loop_stray_bytes(const struct loop_fabric *end);
+void loop_lane_stray(struct loop_fabric *end, unsigned index);
 
 /* loop_deliver.c: let the policy decide about the oldest message to @to on lane @index. True: @event is filled in. */
 bool loop_lane_deliver(struct loop_fabric *to, unsigned index, struct fabric_event *event);

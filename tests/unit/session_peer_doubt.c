@@ -2,6 +2,8 @@
 /* A source whose destination vanishes after COMMIT: whom it believes, and what it does until then. */
 #include <criterion/criterion.h>
 
+#include <vfiomig/journal.h>
+
 #include "unit/session_peer_hand.h"
 
 TestSuite(session_peer_doubt, .timeout = 120);
@@ -80,4 +82,45 @@ Test(session_peer_doubt, a_destination_that_hangs_up_on_a_question_is_asked_agai
 	peer_await(control_fd, MESSAGE_QUERY);
 	say_record(VFIOMIG_JOURNAL_DONE, false, false);
 	ends(VFIOMIG_OK, "retired", VFIOMIG_STATE_STOP);
+}
+
+static void note_own(void *state, const struct vfiomig_journal *journal)
+{
+	if (memcmp(journal->session, id, sizeof(id)) == 0 && journal->role == VFIOMIG_SOURCE)
+		*(enum vfiomig_journal_state *)state = journal->state;
+}
+
+static void skip_broken(void *state, const char *file)
+{
+	(void)state;
+	(void)file;
+}
+
+static enum vfiomig_journal_state own_record(void)
+{
+	enum vfiomig_journal_state state = VFIOMIG_JOURNAL_NONE;
+
+	cr_assert_geq(vfiomig_journal_list(NULL, note_own, skip_broken, &state, NULL), 0);
+	return state;
+}
+
+/* Who held its devices and found no record would let them go on, though the destination runs. */
+Test(session_peer_doubt, a_source_keeps_its_record_until_its_caller_has_heard_that_it_retired)
+{
+	to_question();
+	cr_assert_eq(own_record(), VFIOMIG_JOURNAL_COMMITTED);
+	say_record(VFIOMIG_JOURNAL_RUNNING, true, false);
+	cr_assert_eq(result_of().error.code, VFIOMIG_OK);
+	cr_assert_eq(own_record(), VFIOMIG_JOURNAL_RETIRED);
+	close_all();
+	cr_assert_eq(own_record(), VFIOMIG_JOURNAL_NONE);
+}
+
+Test(session_peer_doubt, a_source_that_goes_on_needs_no_record)
+{
+	to_question();
+	say_record(VFIOMIG_JOURNAL_ABORTED, false, false);
+	cr_assert_eq(result_of().error.code, VFIOMIG_FABRIC);
+	cr_assert_eq(own_record(), VFIOMIG_JOURNAL_NONE);
+	close_all();
 }

@@ -326,6 +326,40 @@ Test(loop, ends_that_do_not_fit_are_refused)
 	close_pair(&rig);
 }
 
+Test(loop, a_lane_that_breaks_on_one_side_brings_what_was_on_its_way_as_it_was)
+{
+	struct fabric_event event;
+	struct loop_rig rig;
+
+	open_pair(&rig, NULL);
+	post(&rig, 0, 0, 10);
+	loop_break(rig.source, 0);
+	memset(arena_payload(&rig.source_arena, 0, 0), 0, 10);
+	cr_assert_eq(poll_one(rig.source, &event), 1);
+	cr_assert_eq(event.kind, FABRIC_DEAD);
+	cr_assert_eq(poll_one(rig.destination, &event), 1);
+	cr_assert_eq(event.kind, FABRIC_ARRIVED);
+	cr_assert_eq(*(uint8_t *)arena_payload(&rig.destination_arena, 0, 0), 101);
+	cr_assert_eq(poll_one(rig.source, &event), 0, "a lane that is dead tells of no SENT");
+	cr_assert_eq(poll_one(rig.destination, &event), 0, "nobody tells the other side");
+	close_pair(&rig);
+}
+
+Test(loop, what_a_broken_lane_had_sent_is_lost_once_the_other_side_has_let_go_of_it)
+{
+	struct fabric_event event;
+	struct loop_rig rig;
+
+	open_pair(&rig, NULL);
+	post(&rig, 0, 0, 10);
+	loop_break(rig.source, 0);
+	rig.destination->ops->lose(rig.destination, 0);
+	cr_assert_eq(poll_one(rig.destination, &event), 1);
+	cr_assert_eq(event.kind, FABRIC_DEAD);
+	cr_assert_eq(poll_one(rig.destination, &event), 0);
+	close_pair(&rig);
+}
+
 Test(loop, a_lane_that_is_given_up_dies_on_both_sides_and_the_others_live)
 {
 	struct fabric_event event;
