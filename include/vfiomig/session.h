@@ -175,6 +175,13 @@ enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vf
 int vfiomig_session_cancel(struct vfiomig_session *session);
 
 /*
+ * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and nothing is said. The
+ * session ends as it does by such a loss (VFIOMIG_FABRIC), and after COMMIT it asks. For a watchdog, when even cancel's word to
+ * the peer is one too many. Any thread, any time before _close, signal handlers too; takes no lock.
+ */
+void vfiomig_session_yank(struct vfiomig_session *session);
+
+/*
  * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it. -EAGAIN: none
  * was made yet, or it is the destination; -EINVAL: estimate->size is not known.
  */

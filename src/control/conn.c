@@ -248,11 +248,6 @@ bool control_drained(const struct control_conn *conn)
 	return queue_empty(&conn->queue);
 }
 
-void control_shutdown(struct control_conn *conn)
-{
-	shutdown(conn->stream.fd, SHUT_RDWR);
-}
-
 /*
  * A close with bytes unread makes the kernel send a reset, and a reset can overtake our last words at the peer. So end
  * the sending half first, and take what is there.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control connection: whole frames in, whole frames out, never waiting, in memory taken once. Both ends begin with a
- * preface, so that a peer of another version is told apart from a stranger. Of one thread, but for control_shutdown.
+ * preface, so that a peer of another version is told apart from a stranger. Of one thread.
  */
 #ifndef CONTROL_CONN_H
 #define CONTROL_CONN_H
@@ -91,9 +91,6 @@ int control_prove(struct control_conn *conn, const uint8_t session[16], unsigned
 int control_payload_key(struct control_conn *conn, const uint8_t session[16], uint8_t key[32]);
 /* Everything sent so far is the kernel's. */
 bool control_drained(const struct control_conn *conn);
-
-/* The yank: whoever waits for the descriptor wakes up to its end. Any thread, signal handlers too. */
-void control_shutdown(struct control_conn *conn);
 
 /* What is queued still goes if it can go at once. NULL is fine. */
 void control_close(struct control_conn *conn);

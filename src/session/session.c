@@ -76,6 +76,7 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	session->role = role;
 	session->options = *options;
 	session->journal_fd = -1;
+	atomic_init(&session->yank_fd, -1);
 	session_set_defaults(&session->options);
 	session->missing_ns = MISSING_TIMEOUTS * session->options.peer_timeout_ms * NS_PER_MS;
 	pthread_mutex_init(&session->events.lock, NULL);

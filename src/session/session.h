@@ -57,6 +57,7 @@ enum fabric_request {
 	FABRIC_RELEASE = 16,
 	FABRIC_QUIT = 32,
 	FABRIC_FENCE_LANES = 64,
+	FABRIC_YANK = 128,
 };
 
 struct session_event {
@@ -83,9 +84,12 @@ struct vfiomig_session {
 	bool started;
 	struct vfiomig_session *kept_next; /* after _close, if a device is stuck; nobody follows it */
 
-	int cancel_fd; /* the user's wish */
-	int stop_fd;   /* core's: every wait of the data path ends */
-	int notify_fd; /* for the caller's event loop */
+	int cancel_fd;	     /* the user's wish */
+	atomic_bool yanked;  /* the user's last resort */
+	atomic_int yank_fd;  /* the control connection's, while it stands; -1: there is none */
+	atomic_uint yankers; /* who may use that number right now */
+	int stop_fd;	     /* core's: every wait of the data path ends */
+	int notify_fd;	     /* for the caller's event loop */
 
 	unsigned devices;
 	struct session_device device[VFIOMIG_DEVICES_MAX];
@@ -321,6 +325,14 @@ void session_record_close(struct vfiomig_session *session);
 
 /* session_budget.c: what this side noted of its device @d, by its number on the wire. */
 void session_spans_of(struct session_device *device, struct telemetry_spans *spans);
+
+/*
+ * session_yank.c. Control thread: from now on the connection can be yanked, and from now on it cannot, so that it may be closed. Fabric
+ * thread, with poll_lock held: the lanes' part.
+ */
+void session_let_yank(struct vfiomig_session *session);
+void session_end_yank(struct vfiomig_session *session);
+void session_yank_lanes(struct vfiomig_session *session);
 
 /* session_options.c. VFIOMIG_USAGE: an option that cannot be. */
 int session_check_options(const struct vfiomig_options *options, enum vfiomig_role role, struct vfiomig_error *err);

@@ -95,6 +95,7 @@ static void admit(struct vfiomig_session *session, struct session_caller *caller
 	memcpy(session->id, frame->session, sizeof(session->id));
 	session->id_known = true;
 	control_set_session(session->conn, session->id);
+	session_let_yank(session);
 	turn_others_away(session);
 	session_note_up(session);
 	session_receive(session, frame);

@@ -136,6 +136,8 @@ static void begin_source(struct vfiomig_session *session)
 		step_error(session, CORE_LOST, &err);
 	else
 		control_set_session(session->conn, session->id);
+	if (session->conn)
+		session_let_yank(session);
 	session->id_known = true;
 }
 
@@ -183,6 +185,7 @@ void session_note_up(struct vfiomig_session *session)
 
 static void drop_conn(struct vfiomig_session *session)
 {
+	session_end_yank(session);
 	control_close(session->conn);
 	session->conn = NULL;
 }

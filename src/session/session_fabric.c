@@ -176,8 +176,10 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 		enum fabric_request request;
 		void (*call)(struct vfiomig_session *session);
 	} calls[] = {
-		{ FABRIC_PROBE, do_probe },	{ FABRIC_OPEN, do_open },   { FABRIC_CONNECT, do_connect },
-		{ FABRIC_RELEASE, do_release }, { FABRIC_FENCE, do_fence }, { FABRIC_FENCE_LANES, session_fence_lanes },
+		{ FABRIC_PROBE, do_probe },	     { FABRIC_OPEN, do_open },
+		{ FABRIC_CONNECT, do_connect },	     { FABRIC_RELEASE, do_release },
+		{ FABRIC_FENCE, do_fence },	     { FABRIC_FENCE_LANES, session_fence_lanes },
+		{ FABRIC_YANK, session_yank_lanes },
 	};
 
 	if (!requests)

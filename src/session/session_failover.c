@@ -54,18 +54,15 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 {
 	const struct vfiomig_error *why = session->fabric->ops->error(session->fabric, lane);
 	struct vfiomig_error err = why ? *why : (struct vfiomig_error){ 0 };
-	bool drained;
+	bool drained, awaited;
 
 	session->lanes_dead |= bit_of(lane);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_lane_dead(&session->flow, lane);
 	drained = flow_drained(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);
-	if (session->lanes_awaited & bit_of(lane)) {
-		tell_fenced(session, lane);
-		return;
-	}
-	if (drained && (!session->plan.gated || atomic_load(&session->token_here)))
+	awaited = session->lanes_awaited & bit_of(lane);
+	if (!awaited && drained && (!session->plan.gated || atomic_load(&session->token_here)))
 		return; /* a source cannot know that its token has come: PREPARED will tell */
 	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
 	error_prefix(&err, "%s: ", session_side(session));
@@ -73,8 +70,24 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 		session_fail_lanes(session, &err);
 		return;
 	}
-	session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
-	session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST, .lane = lane }, &err);
+	session_log_line(session, VFIOMIG_LOG_INFO, "%s", err.text);
+	if (awaited)
+		tell_fenced(session, lane);
+	else
+		session_post(session, &(struct core_event){ .kind = CORE_LANE_LOST, .lane = lane }, &err);
+}
+
+/* To the user: not before it is certain that the session does not end with the lane. Control thread. */
+static void tell_replaced(struct vfiomig_session *session, unsigned lane, uint64_t resent)
+{
+	const char *cause = session->fabric->ops->error(session->fabric, lane)->text;
+
+	if (session->role == VFIOMIG_DESTINATION)
+		session_log_line(session, VFIOMIG_LOG_WARNING, "%s; the other lanes carry on", cause);
+	else
+		session_log_line(session, VFIOMIG_LOG_WARNING,
+				 "%s; it is fenced on both sides, and %llu of its packets go again over the others",
+				 cause, (unsigned long long)resent);
 }
 
 static size_t encode_fenced(struct vfiomig_session *session, unsigned lane, unsigned d)
@@ -85,6 +98,8 @@ static size_t encode_fenced(struct vfiomig_session *session, unsigned lane, unsi
 	flow_report(&session->flow, lane, d, fenced);
 	pthread_mutex_unlock(&session->flow_lock);
 	fenced->token = atomic_load(&session->token_here);
+	if (d + 1 == session->plan.devices)
+		tell_replaced(session, lane, 0);
 	return message_encode_fenced(session->frame, fenced);
 }
 
@@ -156,9 +171,7 @@ void session_resend(struct vfiomig_session *session)
 	}
 	recover(session);
 	if (session->fenced.number + 1U == session->plan.devices)
-		session_log_line(session, VFIOMIG_LOG_WARNING,
-				 "lane %u is fenced on both sides: %llu packets go again, over the other lanes", lane,
-				 (unsigned long long)resent);
+		tell_replaced(session, lane, resent);
 }
 
 void session_rehearse(struct vfiomig_session *session, unsigned lane)

@@ -32,7 +32,8 @@ lost() { both ".lanes_lost == $1"; }
 	whole
 	lost 1
 	said send 'source: lane 3'
-	said send 'lane 3 is fenced on both sides'
+	said send 'lane 3.*; it is fenced on both sides'
+	said recv 'lane 3.*; the other lanes carry on'
 }
 
 @test "one of eight lanes, lost at the destination" {
@@ -40,8 +41,8 @@ lost() { both ".lanes_lost == $1"; }
 	whole
 	lost 1
 	said recv 'destination: lane 3'
-	said recv 'lane 3 is fenced at the destination'
-	said send 'lane 3 is fenced on both sides'
+	said send 'lane 3.*; it is fenced on both sides'
+	said recv 'lane 3.*; the other lanes carry on'
 }
 
 @test "two lanes, one lost at either side" {
@@ -122,4 +123,15 @@ none_left()
 		refused 2 send --to 127.0.0.1:1 --device sim:bytes=1M --lose-lane "$wrong"
 		said refused 'lose-lane'
 	done
+}
+
+@test "sealed packets" {
+	(umask 077 && echo "both:00112233445566778899aabbccddeeff" >key.psk)
+	migrate $device -- "${small[@]}" --psk-file key.psk --lose-lane 2@1M -- \
+		--qps 8 --psk-file key.psk --payload aead --lose-lane 3@512K --lose-lane 5@1M
+	codes 0 0
+	rm key.psk
+	whole
+	lost 3
+	both '.payload == "aead"'
 }

@@ -221,18 +221,3 @@ Test(conn, what_may_not_be_received_is_not_sent)
 	control_close(conn);
 	close(raw);
 }
-
-Test(conn, a_yank_ends_it)
-{
-	int raw;
-	struct control_conn *conn = conn_rig_open_with_raw(&raw);
-	struct pollfd fd = { .fd = control_fd(conn), .events = control_events(conn) };
-
-	cr_assert_eq(poll(&fd, 1, 0), 0);
-	control_shutdown(conn);
-	cr_assert_eq(poll(&fd, 1, 10000), 1);
-	conn_rig_assert_fails(conn, -EPIPE, "peer-closed");
-	control_close(conn);
-	control_close(NULL);
-	close(raw);
-}

@@ -2,6 +2,7 @@
 /* A source made by hand whose lanes die: what the destination tells of them, and what it takes over the others. */
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -157,6 +158,22 @@ Test(session_peer_failover, may_ask_before_the_destination_has_noticed)
 		cr_assert_not(message_here(fenced, i));
 	send_packet(0, 1, FRAME_BYTES);
 	await_credit(0, 2);
+	cancelled();
+}
+
+Test(session_peer_failover, is_rehearsed_by_the_bytes_that_a_lane_has_carried)
+{
+	start();
+	cr_assert_eq(vfiomig_session_lose_lane(rig.session, VFIOMIG_LANES_MAX, 0), -EINVAL);
+	cr_assert_eq(vfiomig_session_lose_lane(rig.session, 1, PAYLOAD_BYTES + 1), 0);
+	cr_assert_eq(vfiomig_session_lose_lane(rig.session, PEER_LANES, 0), 0, "the session has no such lane");
+	send_packet(0, 0, FRAME_BYTES);
+	send_packet(1, 1, FRAME_BYTES);
+	await_credit(0, 2);
+	send_packet(1, 3, FRAME_BYTES);
+	await_lane_lost(1);
+	ask_to_fence(1);
+	await_fenced(1);
 	cancelled();
 }
 

@@ -21,7 +21,7 @@ static void assert_error(struct vrig *rig, unsigned lane, int errnum, const char
 	cr_assert_str_eq(error->name, name);
 }
 
-/* An event of one lane's queue ends that lane and no other, though not a single completion tells of it. */
+/* An event of one lane's queue ends that lane and no other, before a single completion tells of it. */
 static void ends_one_lane(enum ibv_event_type type, int errnum, const char *name)
 {
 	struct fabric_event events[4];

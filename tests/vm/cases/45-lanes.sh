@@ -34,6 +34,7 @@ case_one_of_eight_lanes_that_breaks_at_either_side_is_replaced()
 
 case_of_eight_lanes_one_is_enough()
 {
+	gate=on
 	for transport in rdma tcp; do
 		replaced 7 send --lose-lane 0 --lose-lane 1 --lose-lane 2@256K --lose-lane 3@256K --lose-lane 4@512K \
 			--lose-lane 5@512K --lose-lane 6@1M
