@@ -129,10 +129,10 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err)
 	return rc ? refuse(err, "its folder", -rc) : 0;
 }
 
-/* When process @pid began, in ticks since boot; 0: there is none. */
-static uint64_t start_of(uint32_t pid)
+/* When process @pid began, in ticks since boot. -ESRCH: it has ended; another errno: it cannot be looked at. */
+static int look_at(uint32_t pid, uint64_t *start)
 {
-	unsigned long long start = 0;
+	unsigned long long ticks = 0;
 	char path[32], text[1024];
 	const char *after;
 	ssize_t bytes;
@@ -141,16 +141,34 @@ static uint64_t start_of(uint32_t pid)
 	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return -errno;
 	bytes = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[bytes > 0 ? bytes : 0] = '\0';
 	after = strrchr(text, ')'); /* the program's name may hold anything */
 	if (!after || after[1] != ' ' || strchr("ZX", after[2]) ||
 	    sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &start) != 1)
-		return 0;
-	return start;
+		   &ticks) != 1)
+		return -ESRCH;
+	*start = ticks;
+	return 0;
+}
+
+/*
+ * Does process @pid live, which began at @start (0: that is not known)? Who is taken for dead is buried, while it may yet run its
+ * devices: so one that cannot be looked at (no /proc, or one that hides it) lives as long as the kernel knows its number.
+ */
+static bool lives(uint32_t pid, uint64_t start)
+{
+	uint64_t began;
+	int rc;
+
+	if (!pid || pid > INT32_MAX)
+		return false;
+	rc = look_at(pid, &began);
+	if (!rc)
+		return !start || began == start;
+	return rc != -ESRCH && (!kill((pid_t)pid, 0) || errno != ESRCH);
 }
 
 static uint64_t wall_ns(void)
@@ -172,7 +190,8 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 	journal->time_ns = wall_ns();
 	if (!keep_holder) {
 		journal->pid = (uint32_t)getpid();
-		journal->pid_start = start_of(journal->pid);
+		journal->pid_start = 0;
+		(void)look_at(journal->pid, &journal->pid_start);
 	}
 	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
 	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
@@ -196,7 +215,7 @@ static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journ
 	rc = count < 0 ? -errno : journal_decode(journal, bytes, (size_t)count);
 	close(fd);
 	if (!rc)
-		journal->held = journal->pid_start && start_of(journal->pid) == journal->pid_start;
+		journal->held = lives(journal->pid, journal->pid_start);
 	return rc;
 }
 
@@ -280,7 +299,7 @@ static bool is_left(const char *name)
 	while (end > name && end[-1] >= '0' && end[-1] <= '9')
 		end--;
 	pid = strtol(end, NULL, 10);
-	return pid > 0 && !start_of((uint32_t)pid);
+	return pid > 0 && pid <= INT32_MAX && !lives((uint32_t)pid, 0);
 }
 
 static bool is_over(const struct vfiomig_journal *journal)

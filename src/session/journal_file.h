@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal's files. A record is written to a temporary name, synced and renamed, so that whoever dies at whatever instant leaves the
- * old record or the new one. It survives the death of its process, not the machine's: the folder's own entry is not synced.
+ * The journal's files. A record is written to a temporary name and renamed, so that whoever dies at whatever instant leaves the old record or
+ * the new one. It survives the death of its process, not the machine's: nothing is synced.
  */
 #ifndef SESSION_JOURNAL_FILE_H
 #define SESSION_JOURNAL_FILE_H

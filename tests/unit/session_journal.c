@@ -222,6 +222,22 @@ Test(session_journal, a_record_tells_whether_its_process_lives)
 	cr_assert(!journal.held);
 }
 
+Test(session_journal, a_process_whose_start_is_not_known_lives_as_long_as_its_number_does)
+{
+	struct vfiomig_journal own = journal_of(VFIOMIG_JOURNAL_PREPARED), journal;
+
+	write_state(VFIOMIG_JOURNAL_PREPARED);
+	own.pid = (uint32_t)getpid();
+	cr_assert_eq(journal_file_write(dir_fd, &own, true, NULL), 0);
+	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
+	cr_assert_eq(journal.pid_start, 0);
+	cr_assert(journal.held, "it would be buried alive");
+	own.pid = (uint32_t)write_as_another(VFIOMIG_JOURNAL_PREPARED);
+	cr_assert_eq(journal_file_write(dir_fd, &own, true, NULL), 0);
+	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
+	cr_assert(!journal.held);
+}
+
 static void assert_swept(enum vfiomig_journal_state state, bool alive, bool gone)
 {
 	if (alive)
