@@ -71,17 +71,40 @@ static enum vfiomig_journal_state state_of(enum core_fact fact)
 	}
 }
 
-void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
+int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
 {
-	bool answered = fact == FACT_PREPARED || fact == FACT_COMMITTED;
-	struct vfiomig_journal *journal = session->journal;
-	struct vfiomig_error err = { 0 };
-	int rc;
+	const struct vfiomig_journal *own = session->journal;
+	struct vfiomig_journal found;
 
+	if (session->role == VFIOMIG_SOURCE || !own ||
+	    journal_file_read(session->journal_fd, session->id, VFIOMIG_DESTINATION, &found))
+		return 0;
+	if (own->state != VFIOMIG_JOURNAL_NONE && own->pid == found.pid && own->pid_start == found.pid_start)
+		return 0;
+	return error_set(err, VFIOMIG_PROTOCOL, EEXIST, "session-known",
+			 "the source came with the number of another session, which the journal knows as %s",
+			 journal_state_name(found.state));
+}
+
+static int put(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
+{
+	struct vfiomig_journal *journal = session->journal;
+	int rc = session_journal_check(session, err);
+
+	if (rc)
+		return rc;
 	describe(session, journal);
 	journal->state = state_of(fact);
 	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
-	rc = journal_file_write(session->journal_fd, journal, false, &err);
+	return journal_file_write(session->journal_fd, journal, false, err);
+}
+
+void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
+{
+	bool answered = fact == FACT_PREPARED || fact == FACT_COMMITTED;
+	struct vfiomig_error err = { 0 };
+	int rc = put(session, fact, &err);
+
 	if (answered && rc)
 		session_post(session, &(struct core_event){ .kind = CORE_UNWRITTEN }, &err);
 	else if (answered)
