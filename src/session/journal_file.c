@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +128,18 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err)
 	rc = write_temporary(dir_fd, name, something, sizeof(something));
 	unlinkat(dir_fd, name, 0);
 	return rc ? refuse(err, "its folder", -rc) : 0;
+}
+
+/* A file system that has no locks has to do without. */
+void journal_file_lock(int dir_fd)
+{
+	while (flock(dir_fd, LOCK_EX) && errno == EINTR)
+		;
+}
+
+void journal_file_unlock(int dir_fd)
+{
+	flock(dir_fd, LOCK_UN);
 }
 
 /* When process @pid began, in ticks since boot. -ESRCH: it has ended; another errno: it cannot be looked at. */

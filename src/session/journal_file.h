@@ -21,6 +21,13 @@ int journal_file_dir(const char *dir, struct vfiomig_error *err);
 /* Could a record be written there now? Leaves nothing. -errno (VFIOMIG_PREFLIGHT, "journal"). */
 int journal_file_try(int dir_fd, struct vfiomig_error *err);
 
+/*
+ * Who changes a record by what he has read of it, or removes it, holds the folder meanwhile: a decision must not replace the end that came
+ * just before it. Waits for whoever has it, who does no more than that either.
+ */
+void journal_file_lock(int dir_fd);
+void journal_file_unlock(int dir_fd);
+
 /* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
 

@@ -86,7 +86,7 @@ int session_journal_check(struct vfiomig_session *session, struct vfiomig_error 
 			 journal_state_name(found.state));
 }
 
-static int put(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
+static int put_locked(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
 {
 	struct vfiomig_journal *journal = session->journal;
 	int rc = session_journal_check(session, err);
@@ -97,6 +97,16 @@ static int put(struct vfiomig_session *session, enum core_fact fact, struct vfio
 	journal->state = state_of(fact);
 	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
 	return journal_file_write(session->journal_fd, journal, false, err);
+}
+
+static int put(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
+{
+	int rc;
+
+	journal_file_lock(session->journal_fd);
+	rc = put_locked(session, fact, err);
+	journal_file_unlock(session->journal_fd);
+	return rc;
 }
 
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
@@ -117,7 +127,9 @@ void session_journal_forget(struct vfiomig_session *session)
 {
 	if (!session->journal || session->journal->state == VFIOMIG_JOURNAL_NONE)
 		return;
+	journal_file_lock(session->journal_fd);
 	journal_file_remove(session->journal_fd, session->id, session->role);
+	journal_file_unlock(session->journal_fd);
 	session->journal->state = VFIOMIG_JOURNAL_NONE;
 }
 
@@ -141,11 +153,15 @@ static void retire(struct vfiomig_session *session)
 {
 	struct vfiomig_journal *journal = session->journal;
 	struct vfiomig_error err = { 0 };
+	int rc;
 
 	if (!journal || journal->state == VFIOMIG_JOURNAL_NONE)
 		return;
 	journal->state = VFIOMIG_JOURNAL_RETIRED;
-	if (journal_file_write(session->journal_fd, journal, false, &err))
+	journal_file_lock(session->journal_fd);
+	rc = journal_file_write(session->journal_fd, journal, false, &err);
+	journal_file_unlock(session->journal_fd);
+	if (rc)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
 }
 
@@ -228,7 +244,8 @@ int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfi
 
 	if (fd < 0)
 		return fd;
+	journal_file_lock(fd);
 	rc = resolve(fd, session, decision, journal, err);
-	close(fd);
+	close(fd); /* and with it the lock */
 	return rc;
 }
