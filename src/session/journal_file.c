@@ -318,10 +318,10 @@ static bool is_left(const char *name)
 static bool is_over(const struct vfiomig_journal *journal)
 {
 	uint64_t now = wall_ns(), patience_ns = 2 * (journal->hold_ms * NS_PER_MS);
-	bool final = journal->state >= VFIOMIG_JOURNAL_ABORTED;
+	bool tombstone = journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_ABORTED;
 
-	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !final))
-		return false; /* a doubt is a person's to end */
+	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !tombstone))
+		return false; /* a doubt is a person's to end; and of whoever lives, his caller may not have heard of it yet */
 	return now > journal->time_ns && now - journal->time_ns > patience_ns;
 }
 
@@ -333,6 +333,7 @@ void journal_file_sweep(int dir_fd)
 
 	if (!folder)
 		return;
+	journal_file_lock(dir_fd);
 	while ((entry = readdir(folder))) {
 		bool gone = is_left(entry->d_name);
 
@@ -341,5 +342,6 @@ void journal_file_sweep(int dir_fd)
 		if (gone)
 			unlinkat(dir_fd, entry->d_name, 0);
 	}
+	journal_file_unlock(dir_fd);
 	closedir(folder);
 }

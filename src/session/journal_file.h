@@ -42,8 +42,8 @@ int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiom
 		      void (*broken)(void *context, const char *file), void *context, struct vfiomig_error *err);
 
 /*
- * What nobody asks for any more goes: records that are final, or of a destination that died before the commit, and older than twice
- * their hold time; and what writers that died have left.
+ * What nobody asks for any more goes: tombstones, and what processes that died have left but for COMMITTED, older than twice their
+ * hold time; and temporary names of writers that died.
  */
 void journal_file_sweep(int dir_fd);
 

@@ -253,6 +253,9 @@ Test(session_journal, what_nobody_asks_for_any_more_goes_and_a_doubt_stays)
 {
 	assert_swept(VFIOMIG_JOURNAL_ABORTED, true, true);
 	assert_swept(VFIOMIG_JOURNAL_RUNNING, false, true);
+	assert_swept(VFIOMIG_JOURNAL_RETIRED, false, true);
+	assert_swept(VFIOMIG_JOURNAL_RETIRED, true, false);
+	assert_swept(VFIOMIG_JOURNAL_DONE, true, false);
 	assert_swept(VFIOMIG_JOURNAL_PREPARED, false, true);
 	assert_swept(VFIOMIG_JOURNAL_PREPARED, true, false);
 	assert_swept(VFIOMIG_JOURNAL_COMMITTED, false, false);
