@@ -246,6 +246,7 @@ int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfi
 		return fd;
 	journal_file_lock(fd);
 	rc = resolve(fd, session, decision, journal, err);
-	close(fd); /* and with it the lock */
+	journal_file_unlock(fd); /* a child that was forked meanwhile has the descriptor too */
+	close(fd);
 	return rc;
 }
