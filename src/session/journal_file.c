@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,6 +118,22 @@ static int write_temporary(int dir_fd, const char *name, const uint8_t *bytes, s
 	return rc;
 }
 
+/* Of the folder: whoever changes a record by what it says has it. For no longer than a read and a write. */
+static int lock(int dir_fd)
+{
+	int rc;
+
+	do
+		rc = flock(dir_fd, LOCK_EX);
+	while (rc && errno == EINTR);
+	return rc ? -errno : 0;
+}
+
+static void unlock(int dir_fd)
+{
+	flock(dir_fd, LOCK_UN);
+}
+
 int journal_file_try(int dir_fd, struct vfiomig_error *err)
 {
 	static const uint8_t something[JOURNAL_HEAD_BYTES];
@@ -126,6 +143,8 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err)
 	temporary_name(name, "try");
 	rc = write_temporary(dir_fd, name, something, sizeof(something));
 	unlinkat(dir_fd, name, 0);
+	if (!rc && !(rc = lock(dir_fd)))
+		unlock(dir_fd);
 	return rc ? refuse(err, "its folder", -rc) : 0;
 }
 
@@ -209,6 +228,36 @@ int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role r
 	rc = read_name(dir_fd, name, journal);
 	if (!rc && (journal->role != role || memcmp(journal->session, session, 16)))
 		return -EPROTO; /* it was given another's name */
+	return rc;
+}
+
+static int replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal, bool keep_holder,
+		   struct vfiomig_error *err)
+{
+	struct vfiomig_journal found = { 0 };
+	int rc = journal_file_read(dir_fd, journal->session, journal->role, &found);
+
+	if (rc)
+		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal",
+				 "%s cannot be written to the journal: %s in it cannot be read: %s",
+				 journal_state_name(journal->state), journal_state_name(expected), strerror(-rc));
+	if (found.state != expected)
+		return error_set(err, VFIOMIG_INTERNAL, EALREADY, "journal",
+				 "%s is not written to the journal: somebody else has written %s there",
+				 journal_state_name(journal->state), journal_state_name(found.state));
+	return journal_file_write(dir_fd, journal, keep_holder, err);
+}
+
+int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
+			 bool keep_holder, struct vfiomig_error *err)
+{
+	int rc = lock(dir_fd);
+
+	if (rc)
+		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal", "the journal cannot be locked: %s",
+				 strerror(-rc));
+	rc = replace(dir_fd, expected, journal, keep_holder, err);
+	unlock(dir_fd);
 	return rc;
 }
 

@@ -24,6 +24,13 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err);
 /* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
 
+/*
+ * The same, if the record says @expected until then: whoever decides by a record writes in this way, so that of two only one does, even if
+ * it takes a living process for dead. -EALREADY: it says something else; -ENOENT: it is gone (VFIOMIG_INTERNAL, "journal").
+ */
+int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
+			 bool keep_holder, struct vfiomig_error *err);
+
 /* ->held is set. -ENOENT: there is none; or as of journal_decode. */
 int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal);
 

@@ -71,6 +71,16 @@ static enum vfiomig_journal_state state_of(enum core_fact fact)
 	}
 }
 
+/* A destination's COMMITTED follows its own PREPARED: what somebody has buried meanwhile stays so, for the source was told. */
+static int write_record(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	struct vfiomig_journal *journal = session->journal;
+
+	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED)
+		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, false, err);
+	return journal_file_write(session->journal_fd, journal, false, err);
+}
+
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
 {
 	bool answered = fact == FACT_PREPARED || fact == FACT_COMMITTED;
@@ -81,7 +91,7 @@ void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
 	describe(session, journal);
 	journal->state = state_of(fact);
 	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
-	rc = journal_file_write(session->journal_fd, journal, false, &err);
+	rc = write_record(session, &err);
 	if (answered && rc)
 		session_post(session, &(struct core_event){ .kind = CORE_UNWRITTEN }, &err);
 	else if (answered)
@@ -174,7 +184,7 @@ static int judge(const struct vfiomig_journal *journal, enum vfiomig_decision de
 static int resolve(int dir_fd, const uint8_t session[16], enum vfiomig_decision decision,
 		   struct vfiomig_journal *journal, struct vfiomig_error *err)
 {
-	enum vfiomig_journal_state state;
+	enum vfiomig_journal_state state, found;
 	int rc = journal_file_read(dir_fd, session, VFIOMIG_SOURCE, journal);
 
 	if (rc == -ENOENT)
@@ -194,8 +204,12 @@ static int resolve(int dir_fd, const uint8_t session[16], enum vfiomig_decision 
 				 "that session is not in doubt: its record says %s, and the other side may have acted "
 				 "on it",
 				 journal_state_name(journal->state));
+	found = journal->state;
 	journal->state = state;
-	return journal_file_write(dir_fd, journal, true, err);
+	rc = journal_file_replace(dir_fd, found, journal, true, err);
+	if (err && (rc == -EALREADY || rc == -ENOENT))
+		err->code = VFIOMIG_PREFLIGHT; /* it was ended in this very moment */
+	return rc;
 }
 
 int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfiomig_decision decision,

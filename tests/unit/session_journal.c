@@ -170,6 +170,73 @@ Test(session_journal, a_write_that_fails_is_said_and_changes_nothing)
 	cr_assert_eq(entries(), 1);
 }
 
+/* A process that waits for the end of @go, and then makes PREPARED @state if it still says so. Exits with 1 if it wrote, else 0. */
+static pid_t decide(int go[2], enum vfiomig_journal_state state)
+{
+	struct vfiomig_journal journal = journal_of(state);
+	pid_t pid = fork();
+	char byte;
+
+	if (pid)
+		return pid;
+	close(go[1]);
+	dir_fd = journal_file_dir(folder, NULL); /* its own: a lock is a descriptor's */
+	if (read(go[0], &byte, 1) != 0)
+		_exit(9);
+	switch (journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, false, NULL)) {
+	case 0:
+		_exit(1);
+	case -EALREADY:
+		_exit(0);
+	default:
+		_exit(9);
+	}
+}
+
+static int exit_of(pid_t pid)
+{
+	int status;
+
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+Test(session_journal, of_two_who_decide_by_the_same_record_one_writes)
+{
+	for (unsigned round = 0; round < 100; round++) {
+		int go[2], wrote_committed, wrote_aborted;
+		pid_t committer, burier;
+
+		write_state(VFIOMIG_JOURNAL_PREPARED);
+		cr_assert_eq(pipe(go), 0);
+		committer = decide(go, VFIOMIG_JOURNAL_COMMITTED);
+		burier = decide(go, VFIOMIG_JOURNAL_ABORTED);
+		close(go[0]);
+		close(go[1]);
+		wrote_committed = exit_of(committer);
+		wrote_aborted = exit_of(burier);
+		cr_assert_eq(wrote_committed + wrote_aborted, 1, "round %u: %d and %d", round, wrote_committed,
+			     wrote_aborted);
+		cr_assert_eq(read_state(),
+			     (int)(wrote_committed ? VFIOMIG_JOURNAL_COMMITTED : VFIOMIG_JOURNAL_ABORTED));
+	}
+}
+
+Test(session_journal, a_record_that_says_something_else_by_now_is_not_replaced)
+{
+	struct vfiomig_journal journal = journal_of(VFIOMIG_JOURNAL_COMMITTED);
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, false, &err), -ENOENT);
+	write_state(VFIOMIG_JOURNAL_ABORTED);
+	err = (struct vfiomig_error){ 0 };
+	cr_assert_eq(journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, false, &err), -EALREADY);
+	cr_assert_str_eq(err.name, "journal");
+	cr_assert_not_null(strstr(err.text, "somebody else has written ABORTED"), "%s", err.text);
+	cr_assert_eq(read_state(), VFIOMIG_JOURNAL_ABORTED);
+}
+
 Test(session_journal, a_folder_that_others_may_write_to_is_refused)
 {
 	struct vfiomig_error err = { 0 };
