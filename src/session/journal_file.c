@@ -335,10 +335,12 @@ static bool is_left(const char *name)
 static bool is_over(const struct vfiomig_journal *journal)
 {
 	uint64_t now = wall_ns(), patience_ns = 2 * (journal->hold_ms * NS_PER_MS);
-	bool final = journal->state >= VFIOMIG_JOURNAL_ABORTED;
+	bool final = journal->state >= VFIOMIG_JOURNAL_ABORTED, source = journal->role == VFIOMIG_SOURCE;
 
 	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !final))
 		return false; /* a doubt is a person's to end */
+	if (source && (journal->held || journal->state == VFIOMIG_JOURNAL_RETIRED))
+		return false; /* not carried out yet; and to who holds its devices, no record would mean "never committed" */
 	return now > journal->time_ns && now - journal->time_ns > patience_ns;
 }
 

@@ -43,7 +43,7 @@ int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiom
 
 /*
  * What nobody asks for any more goes: records that are final, or of a destination that died before the commit, and older than twice
- * their hold time; and what writers that died have left.
+ * their hold time; and what writers that died have left. A source's that lives, or has RETIRED, stays.
  */
 void journal_file_sweep(int dir_fd);
 

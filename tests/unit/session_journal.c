@@ -52,9 +52,11 @@ static void remove_folder(void)
 
 TestSuite(session_journal, .init = make_folder, .fini = remove_folder);
 
+static enum vfiomig_role role = VFIOMIG_DESTINATION; /* of all records of a test */
+
 static struct vfiomig_journal journal_of(enum vfiomig_journal_state state)
 {
-	struct vfiomig_journal journal = { .role = VFIOMIG_DESTINATION, .state = state, .hold_ms = 0, .devices = 1 };
+	struct vfiomig_journal journal = { .role = role, .state = state, .hold_ms = 0, .devices = 1 };
 
 	memset(journal.session, 0xa5, sizeof(journal.session));
 	return journal;
@@ -70,7 +72,7 @@ static void write_state(enum vfiomig_journal_state state)
 static int read_state(void)
 {
 	struct vfiomig_journal own = journal_of(VFIOMIG_JOURNAL_NONE), journal;
-	int rc = journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal);
+	int rc = journal_file_read(dir_fd, own.session, role, &journal);
 
 	return rc ? rc : (int)journal.state;
 }
@@ -307,6 +309,16 @@ Test(session_journal, what_nobody_asks_for_any_more_goes_and_a_doubt_stays)
 	assert_swept(VFIOMIG_JOURNAL_PREPARED, true, false);
 	assert_swept(VFIOMIG_JOURNAL_COMMITTED, false, false);
 	assert_swept(VFIOMIG_JOURNAL_COMMITTED, true, false);
+}
+
+Test(session_journal, what_a_source_was_told_stays_until_it_is_carried_out)
+{
+	role = VFIOMIG_SOURCE;
+	assert_swept(VFIOMIG_JOURNAL_COMMITTED, false, false);
+	assert_swept(VFIOMIG_JOURNAL_ABORTED, true, false);
+	assert_swept(VFIOMIG_JOURNAL_ABORTED, false, true); /* its process is gone, and no record means the same */
+	assert_swept(VFIOMIG_JOURNAL_RETIRED, true, false);
+	assert_swept(VFIOMIG_JOURNAL_RETIRED, false, false);
 }
 
 Test(session_journal, a_tombstone_stays_within_its_time)

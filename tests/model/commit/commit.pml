@@ -11,7 +11,7 @@
  */
 
 /* The source, the destination, a device, a record. */
-mtype = { STREAMING, AWAITING, RECORDING, ASKING, IN_DOUBT, RETIRED, RESUMING, RESUMED, STUCK, DEAD };
+mtype = { STREAMING, AWAITING, RECORDING, ASKING, IN_DOUBT, RETIRED, RESUMING, RESUMED, STUCK, DEAD, ORPHANED };
 mtype = { RECEIVING, PREPARED, TAKING, STARTING, STARTED, DEGRADED, LEAVING, RESETTING, ABORTED, DOWN, GONE, ANSWERING };
 mtype = { STOPPED, MOVING, P2P, ON, FAILED, HUNG, LATE };
 mtype = { NONE, COMMITTED, RUNNING, DONE };
@@ -142,6 +142,14 @@ active proctype Source()
 	:: atomic { source == RETIRED && !told && s_record == RETIRED -> told = true }
 #endif
 	:: atomic { source == RETIRED && told && s_record != NONE -> s_record = NONE }
+
+	/* Its process is dead, and the VMM that holds the devices goes by the record. None: COMMIT was never said. */
+	:: atomic { source == ORPHANED ->
+		if
+		:: s_record == NONE || s_record == ABORTED -> source = RESUMING
+		:: s_record == COMMITTED -> source = IN_DOUBT
+		:: s_record == RETIRED -> source = RETIRED
+		fi }
 
 	:: device_resumes(0)
 	:: device_resumes(1)

@@ -6,11 +6,11 @@
  * CUT          the link goes down for good
  * IMPATIENT    the source stops asking: its time is over, or it is cancelled
  * KILL_S       the source's process dies, and its devices with it
- * KILL_S_HELD  it dies, but a VMM holds the devices and goes by the record that it finds (twice)
+ * KILL_S_HELD  it dies, but a VMM holds the devices (twice)
  * KILL_D       the destination's dies, its devices are reset; a later one answers from the journal (twice)
  * KILL_D_HELD  the same, but a VMM holds the devices: they stay as they are
  * KILL_D_GONE  it dies, and nobody ever answers there again
- * SWEEP        a later process there has removed what is old
+ * SWEEP        a later process has removed what is old
  * MISJUDGED    who listens there takes the living process for dead (it cannot see it: another container)
  * PERSON       `resolve`, twice, on either machine, after the other side was fenced as he vouches
  * LIAR         the same, but nothing was fenced; LIAR_THERE: only where the destination's record is
@@ -39,16 +39,10 @@ active proctype Impatience() { MAYBE(STOP_ASKING) }
 active proctype KillSource() { MAYBE(KILL_IT) }
 #endif
 
-/* No record means that COMMIT was never said, because a source that retires keeps its own until its caller knows. */
 #ifdef KILL_S_HELD
-#define FIND_ITS_DEVICES \
-	atomic { source != STUCK && source != DEAD && !told -> \
-		if \
-		:: s_record == NONE || s_record == ABORTED -> source = RESUMING \
-		:: s_record == COMMITTED -> source = IN_DOUBT \
-		:: s_record == RETIRED -> source = RETIRED \
-		fi }
-active proctype KillHeldSource() { MAYBE(FIND_ITS_DEVICES); MAYBE(FIND_ITS_DEVICES) }
+#define ORPHAN_ITS_DEVICES \
+	atomic { source != STUCK && source != DEAD && source != ORPHANED && !told -> source = ORPHANED }
+active proctype KillHeldSource() { MAYBE(ORPHAN_ITS_DEVICES); MAYBE(ORPHAN_ITS_DEVICES) }
 #endif
 
 /* Its devices are reset when their last descriptor closes; a VMM that holds them keeps them as they are. */
@@ -71,10 +65,17 @@ active proctype KillHeldSource() { MAYBE(FIND_ITS_DEVICES); MAYBE(FIND_ITS_DEVIC
 active proctype KillDestination() { MAYBE(KILL_IT_THERE); MAYBE(KILL_IT_THERE) }
 #endif
 
+/* What is old goes, but for a doubt, and for what a source has not told to its caller: none must stay "never". */
+#ifdef NO_RETIREMENT_KEPT
+#define MAY_GO_HERE	(s_record == ABORTED || s_record == RETIRED)
+#else
+#define MAY_GO_HERE	(s_record == ABORTED)
+#endif
 #ifdef SWEEP
-#define SWEEP_RECORD \
+#define SWEEP_THERE \
 	atomic { destination == ANSWERING && d_record != NONE && d_record != COMMITTED -> d_record = NONE; swept = true }
-active proctype Sweep() { MAYBE(SWEEP_RECORD) }
+#define SWEEP_HERE	atomic { source == ORPHANED && MAY_GO_HERE -> s_record = NONE }
+active proctype Sweep() { MAYBE(SWEEP_THERE); MAYBE(SWEEP_HERE) }
 #endif
 
 /* Reading the record and writing it are one, for whoever writes there: whose judgement is wrong is stopped by that. */
