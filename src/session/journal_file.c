@@ -244,6 +244,23 @@ int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role r
 	return rc;
 }
 
+int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
+			 bool keep_holder, struct vfiomig_error *err)
+{
+	struct vfiomig_journal found = { 0 };
+	int rc = journal_file_read(dir_fd, journal->session, journal->role, &found);
+
+	if (rc)
+		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal",
+				 "%s cannot be written to the journal: %s in it cannot be read: %s",
+				 journal_state_name(journal->state), journal_state_name(expected), strerror(-rc));
+	if (found.state != expected)
+		return error_set(err, VFIOMIG_INTERNAL, EALREADY, "journal",
+				 "%s is not written to the journal: somebody else has written %s there",
+				 journal_state_name(journal->state), journal_state_name(found.state));
+	return journal_file_write(dir_fd, journal, keep_holder, err);
+}
+
 void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role)
 {
 	char name[JOURNAL_NAME_BYTES];
@@ -322,6 +339,8 @@ static bool is_over(const struct vfiomig_journal *journal)
 
 	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !tombstone))
 		return false; /* a doubt is a person's to end; and of whoever lives, his caller may not have heard of it yet */
+	if (journal->role == VFIOMIG_SOURCE && journal->state == VFIOMIG_JOURNAL_RETIRED)
+		return false; /* to who holds its devices, no record would mean "never committed" */
 	return now > journal->time_ns && now - journal->time_ns > patience_ns;
 }
 

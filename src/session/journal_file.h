@@ -31,6 +31,13 @@ void journal_file_unlock(int dir_fd);
 /* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
 
+/*
+ * The same, with the journal locked, if the record says @expected until then: somebody who takes a living process for dead may have
+ * decided meanwhile. -EALREADY: it says something else; -ENOENT: it is gone (VFIOMIG_INTERNAL, "journal").
+ */
+int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
+			 bool keep_holder, struct vfiomig_error *err);
+
 /* ->held is set. -ENOENT: there is none; or as of journal_decode. */
 int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal);
 
@@ -42,8 +49,8 @@ int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiom
 		      void (*broken)(void *context, const char *file), void *context, struct vfiomig_error *err);
 
 /*
- * What nobody asks for any more goes: tombstones, and what processes that died have left but for COMMITTED, older than twice their
- * hold time; and temporary names of writers that died.
+ * What nobody asks for any more goes: tombstones, and what processes that died have left but for COMMITTED and RETIRED, older than twice
+ * their hold time; and temporary names of writers that died.
  */
 void journal_file_sweep(int dir_fd);
 

@@ -71,6 +71,16 @@ static enum vfiomig_journal_state state_of(enum core_fact fact)
 	}
 }
 
+/* A destination's COMMITTED follows its own PREPARED: what somebody has buried meanwhile stays so, for the source was told. */
+static int write_record(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	struct vfiomig_journal *journal = session->journal;
+
+	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED)
+		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, false, err);
+	return journal_file_write(session->journal_fd, journal, false, err);
+}
+
 int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
 {
 	const struct vfiomig_journal *own = session->journal;
@@ -96,7 +106,7 @@ static int put_locked(struct vfiomig_session *session, enum core_fact fact, stru
 	describe(session, journal);
 	journal->state = state_of(fact);
 	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
-	return journal_file_write(session->journal_fd, journal, false, err);
+	return write_record(session, err);
 }
 
 static int put(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
