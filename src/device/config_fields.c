@@ -149,12 +149,10 @@ static void put_vectors(struct field_out *out)
 		char name[32];
 
 		snprintf(name, sizeof(name), "Vector %" PRIu32, v);
-		snprintf(text.text, sizeof(text.text), "%s%s", masked ? "masked" : "armed", pending ? ", pending" : "");
+		snprintf(text.text, sizeof(text.text), "data %08" PRIx64 ", %s%s",
+			 get_le(entry + PCI_MSIX_ENTRY_DATA, 4), masked ? "masked" : "armed",
+			 pending ? ", pending" : "");
 		put_outside(out, name, 8, get_le(entry, 8), text.text);
-		snprintf(name, sizeof(name), "Vector %" PRIu32 " data", v);
-		put_outside(out, name, 8, get_le(entry + PCI_MSIX_ENTRY_DATA, 8), "");
-		snprintf(name, sizeof(name), "Vector %" PRIu32 " pending", v);
-		put_outside(out, name, 1, pending, "");
 	}
 }
 

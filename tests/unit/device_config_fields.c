@@ -107,10 +107,9 @@ Test(config_fields, of_qemus_layout_are_interrupts_too)
 	fields_of(VFIOMIG_CONFIG_QEMU, 256);
 	expect("QEMU", "INTA", UINT32_MAX, 0, "");
 	expect("QEMU", "INTC", UINT32_MAX, 1, "asserted");
-	expect("QEMU", "Vector 0", UINT32_MAX, 0xfe000010, "armed");
-	expect("QEMU", "Vector 0 data", UINT32_MAX, 0x41, "");
-	expect("QEMU", "Vector 1", UINT32_MAX, 0, "masked, pending");
-	expect("QEMU", "Vector 2", UINT32_MAX, 0, "masked");
+	expect("QEMU", "Vector 0", UINT32_MAX, 0xfe000010, "data 00000041, armed");
+	expect("QEMU", "Vector 1", UINT32_MAX, 0, "data 00000000, masked, pending");
+	expect("QEMU", "Vector 2", UINT32_MAX, 0, "data 00000000, masked");
 }
 
 Test(config_fields, of_a_bridge_are_not_an_endpoints)
