@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A recording as `dump` needs it: verified, its config state taken apart, and its facts as words. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,9 @@ static struct dump_pair *add(struct dump_pair *at, const char *part, const char 
 {
 	*at = (struct dump_pair){ .part = part, .name = name };
 	snprintf(at->text, sizeof(at->text), "%s", text);
+	for (char *c = at->text; *c; c++) /* a recording may be anybody's: nothing in it commands a terminal */
+		if (!isprint((unsigned char)*c))
+			*c = '?';
 	return at + 1;
 }
 
