@@ -9,6 +9,7 @@ int probe_main(int argc, char **argv);
 int devices_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int resolve_main(int argc, char **argv);
+int dump_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 
 /* The exit codes as a block of text, the same in every command's help. */

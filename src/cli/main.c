@@ -22,6 +22,7 @@ static const struct command {
 	{ "devices", devices_main, "list the RDMA and VFIO devices of this machine and what each can do" },
 	{ "status", status_main, "list the sessions of this machine that have not ended on both sides" },
 	{ "resolve", resolve_main, "decide which side of a session in doubt has the devices" },
+	{ "dump", dump_main, "show what a recording has in it, or what differs between two" },
 	{ "demo", demo_main, "run both ends here, with simulated devices" },
 };
 
