@@ -19,11 +19,13 @@ static const struct {
 	{ 0x1af4, "virtio-vfio-pci" }, { 0x8086, "qat_vfio_pci" },
 };
 
+enum { NAME_BYTES = 64 };
+
 /* A device as sysfs has it. */
 struct node {
 	struct doctor_vfio_id id;
-	char driver[64]; /* "" if none is bound */
-	int group;	 /* -1: none */
+	char driver[NAME_BYTES]; /* "" if none is bound */
+	int group;		 /* -1: none */
 };
 
 static const char *driver_for(const struct doctor *doctor, const char *id)
@@ -49,9 +51,27 @@ static void mend_by_binding(struct doctor *doctor, const char *id, const char *n
 		driver, driver, id, unbind, id);
 }
 
+static void take_first(struct doctor *doctor, const char *name, void *context)
+{
+	char *first = context;
+
+	(void)doctor;
+	if (!*first)
+		snprintf(first, NAME_BYTES, "%.*s", NAME_BYTES - 1, name);
+}
+
+/* A mediated device has the driver of the module that makes it. */
+static void mend_mdev(struct doctor *doctor, const char *id)
+{
+	char driver[NAME_BYTES] = "";
+
+	doctor_each(doctor, "/sys/bus/mdev/drivers", take_first, driver);
+	doctor_mend(doctor, "echo %s >/sys/bus/mdev/drivers/%s/bind", id, driver[0] ? driver : "DRIVER");
+}
+
 static bool is_vfio_driver(const struct doctor *doctor, const char *bus, const char *id, const char *driver)
 {
-	return !strcmp(bus, "mdev") || strstr(driver, "vfio") ||
+	return (!strcmp(bus, "mdev") && driver[0]) || strstr(driver, "vfio") ||
 	       !doctor_access(doctor, F_OK, "/sys/bus/%s/devices/%s/vfio-dev", bus, id);
 }
 
@@ -78,7 +98,10 @@ static bool found_unbound(struct doctor *doctor, const struct node *node)
 	if (!is_vfio_driver(doctor, node->id.bus, id, node->driver)) {
 		doctor_find(doctor, DOCTOR_FAIL, "vfio:%s is bound to %s%s, not to a driver of VFIO", id,
 			    node->driver[0] ? "" : "no driver", node->driver);
-		mend_by_binding(doctor, id, node->driver);
+		if (!strcmp(node->id.bus, "mdev"))
+			mend_mdev(doctor, id);
+		else
+			mend_by_binding(doctor, id, node->driver);
 		return true;
 	}
 	return false;
@@ -160,14 +183,10 @@ static void judge_open(struct doctor *doctor, const char *spec, struct vfiomig_d
 	enum vfiomig_state state = vfiomig_device_state(device);
 	bool p2p = info->migration_flags & VFIOMIG_MIGRATION_P2P;
 
-	if (!(info->migration_flags & VFIOMIG_MIGRATION_STOP_COPY)) {
-		doctor_find(doctor, DOCTOR_FAIL, "%s cannot migrate: its driver %s has no STOP_COPY", spec,
-			    info->driver);
-		doctor_mend(doctor, "rdma-vfiomig devices   # which of this machine's can migrate");
-	} else if (state != VFIOMIG_STATE_RUNNING) {
+	if (state != VFIOMIG_STATE_RUNNING) {
 		doctor_find(doctor, DOCTOR_FAIL, "%s stands in %s, and should be RUNNING", spec,
 			    vfiomig_state_name(state));
-		doctor_mend(doctor, "echo 1 >/sys/bus/pci/devices/ADDRESS/reset");
+		doctor_mend(doctor, "virsh resume DOMAIN   # or as the VMM has it, whose device it is");
 	} else if (!p2p && doctor->devices > 1) {
 		doctor_find(doctor, DOCTOR_FAIL, "%s has no P2P states, which several devices in one session need",
 			    spec);

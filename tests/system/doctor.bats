@@ -268,8 +268,11 @@ setup()
 	echo nonsense >wrong.state
 	doctor 3 --psk-file key.psk --device file:wrong.state
 	finds FAIL device 'wrong.state' '--help'
-	doctor 3 --psk-file key.psk --device sim:flags=1 --device sim:
-	json doctor 'any(.check == "device" and .verdict == "FAIL")'
+	doctor 3 --psk-file key.psk --transport tcp --device sim:p2p=off --device sim:
+	finds FAIL device 'sim:p2p=off has no P2P states' 'one session for each'
+	fails_only device
+	doctor 0 --psk-file key.psk --transport tcp --device sim:p2p=off
+	finds PASS device 'sim:p2p=off: driver sim, STOP_COPY, no PRE_COPY, RUNNING'
 }
 
 @test "FAIL: a key that others may read, that is no key, or not there; the commands mend the first and the last" {
