@@ -45,10 +45,14 @@ static struct shape shape_of(const struct doctor *doctor)
 	return shape;
 }
 
+#define HUGE_FOLDER "/sys/kernel/mm/hugepages/hugepages-2048kB"
+
+/* Explicit huge pages are taken first, or else memory that is available without them: never both. */
 static uint64_t available_bytes(const struct doctor *doctor)
 {
 	char path[PATH_MAX], line[128];
-	uint64_t kib = 0;
+	long long huge = doctor_read_number(doctor, 0, HUGE_FOLDER "/free_hugepages");
+	uint64_t kib = 0, huge_bytes = huge > 0 ? (uint64_t)huge * HUGE_BYTES : 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/proc/meminfo", doctor->sysroot);
@@ -57,7 +61,7 @@ static uint64_t available_bytes(const struct doctor *doctor)
 		;
 	if (file)
 		fclose(file);
-	return kib * 1024;
+	return kib * 1024 > huge_bytes ? kib * 1024 : huge_bytes;
 }
 
 void doctor_check_memory(struct doctor *doctor)
@@ -93,8 +97,7 @@ static void memlock_too_small(struct doctor *doctor, const struct rlimit *limit,
 		doctor_mend(doctor, "ulimit -l %" PRIu64, (wanted + 1023) / 1024);
 	else
 		doctor_mend(doctor,
-			    "prlimit --pid $$ --memlock=%" PRIu64
-			    "   # by root; in a systemd unit LimitMEMLOCK=%" PRIu64,
+			    "sudo prlimit --pid $$ --memlock=%" PRIu64 "   # in a systemd unit: LimitMEMLOCK=%" PRIu64,
 			    wanted, wanted);
 }
 
@@ -117,8 +120,6 @@ void doctor_check_memlock(struct doctor *doctor)
 	else
 		memlock_too_small(doctor, &limit, wanted);
 }
-
-#define HUGE_FOLDER "/sys/kernel/mm/hugepages/hugepages-2048kB"
 
 void doctor_check_hugepages(struct doctor *doctor)
 {

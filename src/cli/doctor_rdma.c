@@ -186,6 +186,8 @@ void doctor_check_rdma(struct doctor *doctor)
 				    "the card's driver");
 		return;
 	}
+	if (doctor->source.transfer.transport == VFIOMIG_TRANSPORT_TCP)
+		doctor_soften(doctor, from, DOCTOR_WARN);
 	for (size_t i = from; i < doctor->count; i++)
 		if (doctor->findings[i].verdict != DOCTOR_FAIL) {
 			doctor_soften(doctor, from, DOCTOR_WARN);
@@ -214,13 +216,11 @@ static void check_verbs(struct doctor *doctor, const char *name, void *context)
 		doctor_mend(doctor, "chmod a+rw /dev/infiniband/%s   # by root, as rdma-core's udev rules do", name);
 }
 
-void doctor_check_uverbs(struct doctor *doctor)
+static void check_files(struct doctor *doctor)
 {
 	size_t from = doctor->count;
 	int errnum;
 
-	if (!doctor_each(doctor, CLASS, NULL, NULL))
-		return; /* there is nothing to open */
 	doctor_each(doctor, "/sys/class/infiniband_verbs", check_verbs, NULL);
 	if (doctor->count == from) {
 		doctor_find(doctor, DOCTOR_FAIL, "no RDMA device can be used by programs: there are no uverbs");
@@ -233,4 +233,15 @@ void doctor_check_uverbs(struct doctor *doctor)
 	}
 	doctor_find(doctor, DOCTOR_FAIL, "/dev/infiniband/rdma_cm cannot be opened: %s", strerror(errnum));
 	doctor_mend(doctor, errnum == ENOENT ? "modprobe rdma_ucm" : "chmod a+rw /dev/infiniband/rdma_cm   # by root");
+}
+
+void doctor_check_uverbs(struct doctor *doctor)
+{
+	size_t from = doctor->count;
+
+	/* Without a device there is nothing to open. */
+	if (doctor_each(doctor, CLASS, NULL, NULL))
+		check_files(doctor);
+	if (doctor->source.transfer.transport == VFIOMIG_TRANSPORT_TCP)
+		doctor_soften(doctor, from, DOCTOR_WARN);
 }

@@ -12,28 +12,27 @@
 
 /* Whose functions migrate under which driver: to the others vfio-pci gives no migration. */
 static const struct {
-	unsigned vendor;
+	unsigned vendor, base_class; /* of PCI; class 0: any */
 	const char *driver;
 } migrating[] = {
-	{ 0x15b3, "mlx5_vfio_pci" },   { 0x19e5, "hisi-acc-vfio-pci" }, { 0x1dd8, "pds-vfio-pci" },
-	{ 0x1af4, "virtio-vfio-pci" }, { 0x8086, "qat_vfio_pci" },
+	{ 0x15b3, 0x02, "mlx5_vfio_pci" }, { 0x19e5, 0, "hisi-acc-vfio-pci" }, { 0x1dd8, 0, "pds-vfio-pci" },
+	{ 0x1af4, 0, "virtio-vfio-pci" },  { 0x8086, 0x0b, "qat_vfio_pci" },
 };
-
-enum { NAME_BYTES = 64 };
 
 /* A device as sysfs has it. */
 struct node {
 	struct doctor_vfio_id id;
-	char driver[NAME_BYTES]; /* "" if none is bound */
-	int group;		 /* -1: none */
+	char driver[64]; /* "" if none is bound */
+	int group;	 /* -1: none */
 };
 
 static const char *driver_for(const struct doctor *doctor, const char *id)
 {
 	long long vendor = doctor_read_number(doctor, 0, "/sys/bus/pci/devices/%s/vendor", id);
+	long long class = doctor_read_number(doctor, 0, "/sys/bus/pci/devices/%s/class", id) >> 16;
 
 	for (size_t i = 0; i < sizeof(migrating) / sizeof(*migrating); i++)
-		if (migrating[i].vendor == vendor)
+		if (migrating[i].vendor == vendor && (!migrating[i].base_class || migrating[i].base_class == class))
 			return migrating[i].driver;
 	return "vfio-pci";
 }
@@ -51,22 +50,13 @@ static void mend_by_binding(struct doctor *doctor, const char *id, const char *n
 		driver, driver, id, unbind, id);
 }
 
-static void take_first(struct doctor *doctor, const char *name, void *context)
-{
-	char *first = context;
-
-	(void)doctor;
-	if (!*first)
-		snprintf(first, NAME_BYTES, "%.*s", NAME_BYTES - 1, name);
-}
-
-/* A mediated device has the driver of the module that makes it. */
+/* The kernel binds a mediated device when it is made, and not again. */
 static void mend_mdev(struct doctor *doctor, const char *id)
 {
-	char driver[NAME_BYTES] = "";
-
-	doctor_each(doctor, "/sys/bus/mdev/drivers", take_first, driver);
-	doctor_mend(doctor, "echo %s >/sys/bus/mdev/drivers/%s/bind", id, driver[0] ? driver : "DRIVER");
+	doctor_mend(doctor,
+		    "type=$(readlink -f /sys/bus/mdev/devices/%s/mdev_type); echo 1 >/sys/bus/mdev/devices/%s/remove; "
+		    "echo %s >$type/create",
+		    id, id, id);
 }
 
 static bool is_vfio_driver(const struct doctor *doctor, const char *bus, const char *id, const char *driver)

@@ -43,6 +43,7 @@ make_machine()
 	put dev/vfio/vfio ''
 	put dev/vfio/7 ''
 	put $pci/$function_of_card/vendor 0x15b3
+	put $pci/$function_of_card/class 0x020000
 	put $pci/$function_of_card/numa_node 1
 	put sys/kernel/iommu_groups/7/devices/$function_of_card ''
 	bind $function_of_card mlx5_vfio_pci
@@ -126,7 +127,7 @@ setup()
 	grep -q '^PASS  memlock' after.out
 	limits=(prlimit --memlock=65536:65536)
 	machine 3 --slots 32
-	finds FAIL memlock . '^prlimit .*--memlock=35653632 .*LimitMEMLOCK=35653632'
+	finds FAIL memlock . '^sudo prlimit .*--memlock=35653632 .*LimitMEMLOCK=35653632'
 	machine 0 --slots 32 --transport tcp
 	rm -r machine/sys/class/infiniband*
 	machine 0 --slots 32
@@ -137,6 +138,8 @@ setup()
 	doctor 3 --sysroot machine --psk-file key.psk --devices 64 --slots 1024 --transport tcp
 	finds FAIL memory '64 devices, 1024 slots of 1.00 MiB each.*64.0 GiB.*8.00 GiB' '--slots 64 '
 	fails_only memory
+	put sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 100000
+	machine 0 --devices 64 --slots 1024 --transport tcp
 }
 
 @test "FAIL: an RDMA link that is down, without a GID, or of iWARP; beside one that works it is a WARN" {
@@ -146,6 +149,8 @@ setup()
 	machine 3
 	finds FAIL rdma 'mlx5_0 port 1 is not active \(1: DOWN\), on eth0' '^ip link set dev eth0 up$'
 	fails_only rdma
+	machine 0 --transport tcp
+	finds WARN rdma 'mlx5_0 port 1 is not active'
 	put sys/class/net/eth0/flags 0x1003
 	machine 3
 	finds FAIL rdma 'not active' '^ethtool eth0 '
@@ -197,6 +202,8 @@ setup()
 	machine 3
 	finds FAIL uverbs 'uverbs0 \(mlx5_0\).*No such file' 'udevadm trigger'
 	fails_only uverbs
+	machine 0 --transport tcp
+	finds WARN uverbs 'uverbs0'
 	put dev/infiniband/uverbs0 ''
 	chmod 0 machine/dev/infiniband/uverbs0
 	machine 3
@@ -230,6 +237,9 @@ setup()
 	[[ $mend != *unbind* ]]
 	machine 0
 	finds WARN device 'no device is bound to a driver of VFIO'
+	mkdir -p machine/sys/bus/mdev/devices/12345678-0000-4000-8000-000000000000
+	machine 3 --device vfio:12345678-0000-4000-8000-000000000000
+	finds FAIL device 'bound to no driver' 'mdev_type.*/remove; .*/create$'
 	bind $function_of_card mlx5_vfio_pci
 	rm machine/sys/bus/pci/devices/$function_of_card/iommu_group
 	machine 3 --device vfio:$function_of_card
