@@ -44,7 +44,7 @@ static const struct argp_option doctor_argp_options[] = {
 	{ "slots", KEY_SLOTS, "N", 0, "As of recv and send (16)", 1 },
 	{ "slot-bytes", KEY_SLOT_BYTES, "N", 0, "As of recv and send (1M)", 1 },
 	{ "to", 't', "HOST:PORT", 0, "Ask this receiver too, by a probe with the devices", 2 },
-	{ "bind", KEY_BIND, "ADDR", 0, "Local address for that", 2 },
+	{ "bind", KEY_BIND, "ADDR", 0, "Local address towards that receiver", 2 },
 	{ "transport", KEY_TRANSPORT, "auto|rdma|tcp", 0, "What must carry the packets", 2 },
 	{ "psk-file", KEY_PSK_FILE, "FILE", 0, "The key that both sides have", 2 },
 	{ "tls-dir", KEY_TLS_DIR, "DIR", 0, "The certificates, as of recv and send", 2 },
