@@ -37,8 +37,12 @@ enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG
 
 /* Flags of struct vfiomig_options. */
 enum {
-	VFIOMIG_NO_PLATFORM = 1,     /* there is no VMM: iterables are done and the platform is ready from the start */
-	VFIOMIG_EXTERNAL_COMMIT = 2, /* reserved: refused with -ENOTSUP in this version */
+	VFIOMIG_NO_PLATFORM = 1, /* there is no VMM: iterables are done and the platform is ready from the start */
+	/*
+	 * The two sessions commit by themselves, over their control connection and with a journal (journal.h): for programs without a
+	 * protocol of their own. Without it the commit is the caller's: see vfiomig_session_commit. Both sides alike, else VFIOMIG_PREFLIGHT.
+	 */
+	VFIOMIG_OWN_COMMIT = 2,
 	VFIOMIG_SERIAL_STATES =
 		4, /* one device after another, as a measure of what parallel states gain; each side its own */
 	VFIOMIG_PROBE =
@@ -86,6 +90,10 @@ struct vfiomig_options {
 	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
 	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
 	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
+	/* Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant are not told. */
+	void (*phase)(void *context, const char *phase);
+	/* Without VFIOMIG_OWN_COMMIT, once: vfiomig_session_commit may be called now. */
+	void (*prepared)(void *context);
 	uint64_t
 		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
 };
@@ -173,6 +181,38 @@ enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vf
  * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
+
+/*
+ * The commit, where the sessions do not do it themselves (VFIOMIG_OWN_COMMIT). The destination is prepared when all is loaded and
+ * checked and its devices are in STOP; the source, when it has heard that and its own devices are in STOP. Both then hold, as
+ * long as the caller wants: no timer runs, and neither the peer's silence nor the loss of the control connection ends it. The programs
+ * around them decide, over a protocol of their own, always in this order:
+ *
+ *   the destination's program says that it is prepared; the source's calls _commit, and only if that returned 0 it tells the
+ *   destination's, which calls _commit. Whoever does not want to calls _cancel and says so.
+ *
+ * At the source 0 means that from here on the devices are the destination's: they stay in STOP, whatever happens. The session
+ * ends as soon as the destination says that it runs; or without that, with destination_state "unknown", when the connection is lost, after
+ * twice hold_ms, or by _cancel. If the destination gives up without having run, it ends with VFIOMIG_IN_DOUBT, "destination-aborted": then
+ * _take_back. At the destination 0 means that its devices are started now.
+ *
+ * Any thread, from the callbacks too; takes a lock, so not in signal handlers.
+ *   -EAGAIN     not prepared: the other program's word may come before this session's own; call again when prepared is told
+ *   -EALREADY   it is committed
+ *   -ECANCELED  the session has failed, or was cancelled: the source's devices run, the destination's are reset
+ *   -ENOTSUP    VFIOMIG_OWN_COMMIT
+ */
+int vfiomig_session_commit(struct vfiomig_session *session);
+
+/* What _commit would return now, without doing it: 0 is prepared. Any thread. */
+int vfiomig_session_prepared(struct vfiomig_session *session);
+
+/*
+ * Source that committed and has ended: run its devices again, which they left at the stop. The caller vouches that the
+ * destination does not run and never will; nobody else knows. Blocks for as long as the devices take. @result says how it went:
+ * VFIOMIG_CANCELLED, named "taken-back", or VFIOMIG_SOURCE_STUCK. -EINVAL: it is not such a source, or was taken back already.
+ */
+int vfiomig_session_take_back(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
  * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and nothing is said. The

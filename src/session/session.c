@@ -141,6 +141,7 @@ static void init_side(struct vfiomig_session *session)
 					    .keyed = session->credentials,
 					    .arch = plan_arch(),
 					    .no_platform = options->flags & VFIOMIG_NO_PLATFORM,
+					    .external_commit = session_commits_externally(session),
 					    .devices = session->devices,
 					    .device = session->handles };
 }
@@ -172,6 +173,7 @@ static void init_core(struct vfiomig_session *session)
 				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM,
 				      .purpose = purpose_of(session),
 				      .serial = session->options.flags & VFIOMIG_SERIAL_STATES,
+				      .external_commit = session_commits_externally(session),
 				      .downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS };
 
 	core_init(&session->core, &config, clock_now_ns());

@@ -68,6 +68,8 @@ int vfiomig_session_dispatch(struct vfiomig_session *session)
 	session_drain(session->notify_fd);
 	while (take_line(session, &line))
 		session->options.log(session->options.context, line.level, line.text);
+	if (session_tell_phases(session) && session->options.prepared)
+		session->options.prepared(session->options.context);
 	if (session->options.progress)
 		session->options.progress(session->options.context);
 	pthread_mutex_lock(&session->snapshot_lock);
