@@ -53,7 +53,10 @@ enum {
 struct vfiomig_session;
 struct vfiomig_listener;
 
-/* Zero every field that you do not set: zero is the default of each. */
+/*
+ * Zero every field that you do not set: zero is the default of each. Here and in the structs that are handed out, a caller's size may be
+ * that of an older version: the rest has its default, or is not told. A longer one is -EINVAL where it sets what is not known.
+ */
 struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
 	const char *peer; /* source: HOST:PORT, [V6]:PORT or unix:PATH of the destination; copied */
