@@ -89,8 +89,8 @@ struct vfiomig_options {
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
 	unsigned
-		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
-	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
+		hold_ms; /* VFIOMIG_OWN_COMMIT, destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
+	const char *journal_dir; /* with VFIOMIG_OWN_COMMIT: where the journal lies; NULL: see journal.h; copied */
 	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
 	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
 	/* Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant are not told. */
@@ -158,30 +158,56 @@ int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, st
 const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
 void vfiomig_listener_close(struct vfiomig_listener *listener);
 
-/* *@out is the caller's to close. -EINVAL: an option is out of range (VFIOMIG_USAGE); -ENOMEM. */
+/*
+ * *@out is the caller's to close; on failure it is NULL. @options is read here and not kept, but for @options->listener. Nothing is
+ * connected or started yet.
+ *   -EINVAL      an option is out of range, an address cannot be read, or options->size is not known (VFIOMIG_USAGE)
+ *   -ENOENT and other errnos of a key, a certificate or a name that cannot be resolved (VFIOMIG_PREFLIGHT)
+ *   -ENOMEM, -EMFILE (VFIOMIG_INTERNAL)
+ */
 int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
 			   struct vfiomig_error *err);
 
-/* Before _start. The device stays the caller's and must outlive the session. -E2BIG: more than 64; -EBUSY: started. */
+/*
+ * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The first that is added is
+ * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started (both VFIOMIG_USAGE); -ENOMEM, -EMFILE
+ * (VFIOMIG_INTERNAL).
+ */
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
 			       struct vfiomig_error *err);
 
-/* Create the threads and begin. -EINVAL: no device; -EBUSY: started already; -EAGAIN: no thread to be had. */
+/*
+ * Create the threads and begin; returns at once. After a failure nothing was touched, and _close is all that is left to do.
+ *   -EINVAL   no device; -EBUSY: started already (both VFIOMIG_USAGE)
+ *   -ENOTSUP  a device cannot migrate as it is asked to; -ENOSPC: queued_bytes_max is too little (both VFIOMIG_PREFLIGHT)
+ *   an errno of the journal's folder, with VFIOMIG_OWN_COMMIT, or of the file to record into (VFIOMIG_PREFLIGHT)
+ *   -EAGAIN   no thread to be had (VFIOMIG_INTERNAL)
+ */
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err);
 
-/* Readable when _dispatch has something to do. Stays the session's. */
+/*
+ * Readable when _dispatch has something to do: for poll, epoll (level-triggered) and the like, never to be read. Stays the session's, and
+ * the same until _close.
+ */
 int vfiomig_session_fd(const struct vfiomig_session *session);
 
-/* Run pending callbacks. Returns 1 once the session has ended and all its threads are idle, 0 before. */
+/*
+ * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and _close. Returns 1 once
+ * the session has ended and all its threads are idle, 0 before. One thread at a time.
+ */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 
-/* _start, then _dispatch until the end, then _result. Returns the result's code. */
+/*
+ * The blocking form: _start, then _dispatch until the end, then _result. Returns the result's code. Without VFIOMIG_OWN_COMMIT somebody has
+ * to commit: the prepared callback, or another thread.
+ */
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
  * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
  * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
- * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt.
+ * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt. Where the caller
+ * commits, too late is when its own _commit has returned 0.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
 
