@@ -161,7 +161,7 @@ static void stop_asking(struct vfiomig_session *session)
 {
 	struct vfiomig_error err = { 0 };
 
-	error_set(&err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the waiting for the destination's answer was cancelled");
+	error_set(&err, VFIOMIG_CANCELLED, ECANCELED, NULL, "the asking was cancelled");
 	session_step(session, &(struct core_event){ .kind = CORE_LOST, .error = &err });
 }
 
