@@ -92,7 +92,8 @@ static void translate(const struct library_options *options, struct vfiomig_opti
 		.slots = options->slots,
 		.slot_bytes = options->slot_bytes,
 		.peer_timeout_ms = options->peer_timeout_ms,
-		.flags = VFIOMIG_NO_PLATFORM | (options->serial_states ? (unsigned)VFIOMIG_SERIAL_STATES : 0),
+		.flags = VFIOMIG_OWN_COMMIT | VFIOMIG_NO_PLATFORM |
+			 (options->serial_states ? (unsigned)VFIOMIG_SERIAL_STATES : 0),
 	};
 }
 

@@ -139,6 +139,34 @@ struct vfiomig_device_ops {
 struct vfiomig_device;
 
 /*
+ * What a VMM does around the config state of a device, whoever drives its migration: above all of vfio:fd=N, whose interrupts and
+ * emulated registers are the VMM's. All of them may be NULL; they are called by the device's own thread, may block, and answer as the
+ * operations above. A failure is one of the device's.
+ */
+struct vfiomig_device_hooks {
+	size_t size; /* sizeof(struct vfiomig_device_hooks) of the caller */
+
+	/* Source, in STOP_COPY after all data: the blob to send, instead of the device's own (see config_get above). */
+	ssize_t (*config_get)(void *context, void *blob, size_t bytes, struct vfiomig_error *err);
+
+	/* Destination, in RESUMING: all data is loaded, and the gate is open; this blob is about to be loaded. */
+	int (*config_loading)(void *context, const void *blob, size_t bytes, struct vfiomig_error *err);
+
+	/* Destination: load it, instead of the device's own way (see config_put above). */
+	int (*config_put)(void *context, const void *blob, size_t bytes, struct vfiomig_error *err);
+
+	/* Destination, still in RESUMING: it is loaded, or there was none: the place to re-arm interrupts. */
+	int (*config_loaded)(void *context, struct vfiomig_error *err);
+};
+
+/*
+ * Before _start; replaces earlier ones. @hooks is copied; @context is handed to them and must outlive the session. -EINVAL
+ * (VFIOMIG_USAGE): hooks->size is not known.
+ */
+int vfiomig_device_set_hooks(struct vfiomig_device *device, const struct vfiomig_device_hooks *hooks, void *context,
+			     struct vfiomig_error *err);
+
+/*
  * Open the device that @spec names and take it over until vfiomig_device_close:
  *   vfio:0000:01:00.2 | vfio:UUID | vfio:/sys/...   a kernel device, by PCI address, mdev UUID or sysfs path
  *   vfio:fd=N                                       a device descriptor that the caller inherited; stays open after close
@@ -155,7 +183,8 @@ int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vf
 
 /*
  * Make a device of the caller's own operations. @ops, @dev and @name (may be NULL: matched by order; else at most 31
- * characters) are kept by reference (@ops, @dev) and by copy (@name). Errors: -EINVAL, -ENOMEM, and what describe returned.
+ * characters) are kept by reference (@dev) and by copy (@ops, @name). Shorter @ops of an older caller are fine. Errors: -EINVAL
+ * (VFIOMIG_USAGE): a size that cannot be, a mandatory operation is missing, or a name that is none; -ENOMEM; and what describe returned.
  */
 int vfiomig_device_wrap(struct vfiomig_device **out, const struct vfiomig_device_ops *ops, void *dev, const char *name,
 			enum vfiomig_gate gate, struct vfiomig_error *err);

@@ -39,8 +39,12 @@ enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG
 
 /* Flags of struct vfiomig_options. */
 enum {
-	VFIOMIG_NO_PLATFORM = 1,     /* there is no VMM: iterables are done and the platform is ready from the start */
-	VFIOMIG_EXTERNAL_COMMIT = 2, /* reserved: refused with -ENOTSUP in this version */
+	VFIOMIG_NO_PLATFORM = 1, /* there is no VMM: iterables are done and the platform is ready from the start */
+	/*
+	 * The two sessions commit by themselves, over their control connection and with a journal (journal.h): for programs without a
+	 * protocol of their own. Without it the commit is the caller's: see vfiomig_session_commit. Both sides alike, else VFIOMIG_PREFLIGHT.
+	 */
+	VFIOMIG_OWN_COMMIT = 2,
 	VFIOMIG_SERIAL_STATES =
 		4, /* one device after another, as a measure of what parallel states gain; each side its own */
 	VFIOMIG_PROBE =
@@ -51,7 +55,10 @@ enum {
 struct vfiomig_session;
 struct vfiomig_listener;
 
-/* Zero every field that you do not set: zero is the default of each. */
+/*
+ * Zero every field that you do not set: zero is the default of each. Here and in the structs that are handed out, a caller's size may be
+ * that of an older version: the rest has its default, or is not told. A longer one is -EINVAL where it sets what is not known.
+ */
 struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
 	const char *peer; /* source: HOST:PORT, [V6]:PORT or unix:PATH of the destination; copied */
@@ -84,10 +91,14 @@ struct vfiomig_options {
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
 	unsigned
-		hold_ms; /* destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
-	const char *journal_dir; /* where the journal lies; NULL: see journal.h; copied */
+		hold_ms; /* VFIOMIG_OWN_COMMIT, destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
+	const char *journal_dir; /* with VFIOMIG_OWN_COMMIT: where the journal lies; NULL: see journal.h; copied */
 	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
 	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
+	/* Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant are not told. */
+	void (*phase)(void *context, const char *phase);
+	/* Without VFIOMIG_OWN_COMMIT, once: vfiomig_session_commit may be called now. */
+	void (*prepared)(void *context);
 	uint64_t
 		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
 };
@@ -149,32 +160,90 @@ int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, st
 const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
 void vfiomig_listener_close(struct vfiomig_listener *listener);
 
-/* *@out is the caller's to close. -EINVAL: an option is out of range (VFIOMIG_USAGE); -ENOMEM. */
+/*
+ * *@out is the caller's to close; on failure it is NULL. @options is read here and not kept, but for @options->listener. Nothing is
+ * connected or started yet.
+ *   -EINVAL      an option is out of range, an address cannot be read, or options->size is not known (VFIOMIG_USAGE)
+ *   -ENOENT and other errnos of a key, a certificate or a name that cannot be resolved (VFIOMIG_PREFLIGHT)
+ *   -ENOMEM, -EMFILE (VFIOMIG_INTERNAL)
+ */
 int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
 			   struct vfiomig_error *err);
 
-/* Before _start. The device stays the caller's and must outlive the session. -E2BIG: more than 64; -EBUSY: started. */
+/*
+ * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The first that is added is
+ * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started (both VFIOMIG_USAGE); -ENOMEM, -EMFILE
+ * (VFIOMIG_INTERNAL).
+ */
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
 			       struct vfiomig_error *err);
 
-/* Create the threads and begin. -EINVAL: no device; -EBUSY: started already; -EAGAIN: no thread to be had. */
+/*
+ * Create the threads and begin; returns at once. After a failure nothing was touched, and _close is all that is left to do.
+ *   -EINVAL   no device; -EBUSY: started already (both VFIOMIG_USAGE)
+ *   -ENOTSUP  a device cannot migrate as it is asked to; -ENOSPC: queued_bytes_max is too little (both VFIOMIG_PREFLIGHT)
+ *   an errno of the journal's folder, with VFIOMIG_OWN_COMMIT, or of the file to record into (VFIOMIG_PREFLIGHT)
+ *   -EAGAIN   no thread to be had (VFIOMIG_INTERNAL)
+ */
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err);
 
-/* Readable when _dispatch has something to do. Stays the session's. */
+/*
+ * Readable when _dispatch has something to do: for poll, epoll (level-triggered) and the like, never to be read. Stays the session's, and
+ * the same until _close.
+ */
 int vfiomig_session_fd(const struct vfiomig_session *session);
 
-/* Run pending callbacks. Returns 1 once the session has ended and all its threads are idle, 0 before. */
+/*
+ * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and _close. Returns 1 once
+ * the session has ended and all its threads are idle, 0 before. One thread at a time.
+ */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 
-/* _start, then _dispatch until the end, then _result. Returns the result's code. */
+/*
+ * The blocking form: _start, then _dispatch until the end, then _result. Returns the result's code. Without VFIOMIG_OWN_COMMIT somebody has
+ * to commit: the prepared callback, or another thread.
+ */
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
  * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
  * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
- * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt.
+ * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt. Where the caller
+ * commits, too late is when its own _commit has returned 0.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
+
+/*
+ * The commit, where the sessions do not do it themselves (VFIOMIG_OWN_COMMIT). The destination is prepared when all is loaded and
+ * checked and its devices are in STOP; the source, when it has heard that and its own devices are in STOP. Both then hold, as
+ * long as the caller wants: no timer runs, and neither the peer's silence nor the loss of the control connection ends it. The programs
+ * around them decide, over a protocol of their own, always in this order:
+ *
+ *   the destination's program says that it is prepared; the source's calls _commit, and only if that returned 0 it tells the
+ *   destination's, which calls _commit. Whoever does not want to calls _cancel and says so.
+ *
+ * At the source 0 means that from here on the devices are the destination's: they stay in STOP, whatever happens. The session
+ * ends as soon as the destination says that it runs; or without that, with destination_state "unknown", when the connection is lost, after
+ * twice hold_ms, or by _cancel. If the destination gives up without having run, it ends with VFIOMIG_IN_DOUBT, "destination-aborted": then
+ * _take_back. At the destination 0 means that its devices are started now.
+ *
+ * Any thread, from the callbacks too; takes a lock, so not in signal handlers.
+ *   -EAGAIN     not prepared: the other program's word may come before this session's own; call again when prepared is told
+ *   -EALREADY   it is committed
+ *   -ECANCELED  the session has failed, or was cancelled: the source's devices run, the destination's are reset
+ *   -ENOTSUP    VFIOMIG_OWN_COMMIT
+ */
+int vfiomig_session_commit(struct vfiomig_session *session);
+
+/* What _commit would return now, without doing it: 0 is prepared. Any thread. */
+int vfiomig_session_prepared(struct vfiomig_session *session);
+
+/*
+ * Source that committed and has ended: run its devices again, which they left at the stop. The caller vouches that the
+ * destination does not run and never will; nobody else knows. Blocks for as long as the devices take. @result says how it went:
+ * VFIOMIG_CANCELLED, named "taken-back", or VFIOMIG_SOURCE_STUCK. -EINVAL: it is not such a source, or was taken back already.
+ */
+int vfiomig_session_take_back(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
  * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and nothing is said. The

@@ -267,7 +267,7 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
 		.payload = transfer->payload,
-		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
+		.flags = VFIOMIG_OWN_COMMIT | (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};
 

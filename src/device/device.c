@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "device/backend.h"
 
 static const struct {
@@ -72,10 +73,11 @@ int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vf
 static int check_wrap(const struct vfiomig_device_ops *ops, const char *name, enum vfiomig_gate gate,
 		      struct vfiomig_error *err)
 {
-	if (ops->size != sizeof(*ops))
+	if (!sized_valid(ops->size, sizeof(*ops)) || !sized_tail_empty(ops, sizeof(*ops), ops->size))
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-ops", "device operations of %zu bytes, not %zu",
 				 ops->size, sizeof(*ops));
-	if (!ops->describe || !ops->set_state || !ops->get_state || !ops->data_fd || !ops->reset)
+	if (ops->size < offsetof(struct vfiomig_device_ops, reset) + sizeof(ops->reset) || !ops->describe ||
+	    !ops->set_state || !ops->get_state || !ops->data_fd || !ops->reset)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "device-ops",
 				 "describe, set_state, get_state, data_fd and reset must be there");
 	if (name && *name && !spec_name_valid(name))
@@ -99,7 +101,8 @@ int vfiomig_device_wrap(struct vfiomig_device **out, const struct vfiomig_device
 	device = calloc(1, sizeof(*device));
 	if (!device)
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a device");
-	device->ops = ops;
+	sized_take(&device->wrapped, sizeof(device->wrapped), ops);
+	device->ops = &device->wrapped;
 	device->impl = dev;
 	device->gate = gate;
 	device->warning = "";

@@ -9,7 +9,10 @@
 
 struct vfiomig_device {
 	const struct vfiomig_device_ops *ops;
-	void *impl; /* first argument of the operations */
+	void *impl;			   /* first argument of the operations */
+	struct vfiomig_device_ops wrapped; /* of a program's own device: its operations */
+	struct vfiomig_device_hooks hooks; /* a VMM's; zeroes: none */
+	void *hooks_context;
 	char name[32];
 	char spec[256];
 	enum vfiomig_gate gate;
@@ -18,5 +21,13 @@ struct vfiomig_device {
 	const char *warning; /* what the last config_put could not set, "" if nothing; impl's, valid until close */
 	struct vfiomig_device_info info;
 };
+
+/*
+ * The config state by way of the hooks where there are some; as ops->config_get and config_put. load: between a VMM's two hooks, which
+ * are called for a device without config state too. takes: where it does not, nothing but 0 bytes may be loaded.
+ */
+ssize_t device_config_get(struct vfiomig_device *device, void *blob, size_t bytes, struct vfiomig_error *err);
+bool device_takes_config(const struct vfiomig_device *device);
+int device_config_load(struct vfiomig_device *device, const void *blob, size_t bytes, struct vfiomig_error *err);
 
 #endif

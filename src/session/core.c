@@ -35,13 +35,15 @@ static void on_message(struct core *core, const struct core_event *event, uint64
 		core_lane_message(core, event, now, actions);
 		return;
 	}
-	if (!fact || !(core->phases[core->phase].accepts & fact) || (core->facts & fact)) {
+	if (!fact || !(core->phases[core->phase].accepts & fact) || (core->facts & fact) ||
+	    (core->external && fact == FACT_COMMIT)) {
 		core_out_of_phase(core, event->message, now, actions);
 		return;
 	}
 	core->facts |= fact;
 	if (event->message == MESSAGE_DONE) {
 		core->done_ns = now;
+		core_take_commit(core);
 		if (event->error && event->error->code != VFIOMIG_OK) {
 			core_record_outcome(core, event->error);
 			core->outcome.code = VFIOMIG_DEGRADED; /* whatever it calls it, it runs */
@@ -162,6 +164,8 @@ static void on_lost(struct core *core, const struct core_event *event, uint64_t 
 	if (core_finished(core))
 		return; /* it had nothing more to say */
 	core->peer_gone = true;
+	if (core->external && core->phase == PHASE_HOLD)
+		return; /* prepared on both sides: what that means is the caller's to decide */
 	if (!core_committed(core))
 		core_fail(core, event->error, now, actions);
 }
@@ -175,9 +179,14 @@ static void on_abort(struct core *core, const struct core_event *event, uint64_t
 		cause.code = VFIOMIG_PROTOCOL;
 	core->heard_ns = now;
 	core->peer_knows = true;
+	core->peer_aborted = true;
 	core->peer_stuck = strcmp(cause.name, CORE_STUCK_NAME) == 0;
 	if (core_committed(core) || core->phase >= PHASE_DONE)
 		return;
+	if (core->external && core->overtaken) {
+		core_stand_stopped(core, &cause, now, actions);
+		return;
+	}
 	/* The destination says that it never ran: the one answer after COMMIT that gives the devices back. */
 	core->overtaken = false;
 	core_fail(core, &cause, now, actions);
@@ -256,6 +265,9 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 		break;
 	case CORE_CANCEL:
 		on_cancel(core, now, actions);
+		break;
+	case CORE_COMMIT:
+		core_take_commit(core);
 		break;
 	case CORE_TICK:
 		core_watch(core, now, actions);

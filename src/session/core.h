@@ -34,7 +34,7 @@ enum core_fact {
 	FACT_RELEASED = 1 << 12,       /* destination: its memory takes no remote write any more */
 	FACT_PREPARED = 1 << 13,       /* source: PREPARED is here; destination: journalled */
 	FACT_COMMITTED = 1 << 14,      /* journalled, on either side */
-	FACT_COMMIT = 1 << 15,	       /* destination: COMMIT is here */
+	FACT_COMMIT = 1 << 15,	       /* destination: COMMIT is here; external commit, either side: the caller's */
 	FACT_DONE = 1 << 16,	       /* source: DONE is here */
 	FACT_FABRIC_DOWN = 1 << 17,    /* all lanes are fenced, nothing touches the arena */
 	FACT_MEASURED = 1 << 18,       /* source: the peer's clock and the lanes' rate are known */
@@ -83,6 +83,7 @@ enum core_event_kind {
 	CORE_LOST,	  /* .error: the control connection is gone */
 	CORE_ABORT,	  /* .error: the peer gives up, and why */
 	CORE_CANCEL,
+	CORE_COMMIT, /* external commit: the caller's word; nothing happens where core_may_commit refuses it */
 	CORE_TICK
 };
 
@@ -157,7 +158,7 @@ enum core_phase {
 	PHASE_SWITCHOVER, /* source: quiesce; destination: not used */
 	PHASE_STREAM,
 	PHASE_DRAIN,  /* source: all is out, wait for PREPARED; destination: release and journal */
-	PHASE_HOLD,   /* destination: prepared, COMMIT may come; source: not used */
+	PHASE_HOLD,   /* prepared: COMMIT may come; source: only with external commit */
 	PHASE_RECORD, /* COMMITTED is being journalled */
 	PHASE_COMMIT, /* source: COMMIT is out; destination: devices go to P2P */
 	PHASE_RUN,    /* destination: devices run */
@@ -212,6 +213,7 @@ struct core {
 	uint64_t hold_ns; /* destination: how long it waits for COMMIT; source: half of how long for the answer */
 	enum core_purpose purpose;
 	bool serial;		    /* one device after another */
+	bool external;		    /* the caller commits: no journal, no hold time, no doubt */
 	uint64_t downtime_limit_ns; /* source: give up before the commit beyond it; 0: no limit */
 	unsigned devices;
 	struct core_device device[VFIOMIG_DEVICES_MAX];
@@ -229,12 +231,14 @@ struct core {
 	struct vfiomig_error lane_lost; /* why, as far as the lane knows */
 	bool peer_gone;			/* the control connection is of no use any more */
 	bool peer_knows;		/* ABORT was sent, or came */
+	bool peer_aborted;		/* an ABORT came */
 	bool peer_stuck;		/* an ABORT came, because a device of the peer's is stuck */
 	bool touched;			/* any device's state was changed */
 	bool ran;			/* destination: a device has left STOP for good */
 	bool overtaken;			/* source: COMMIT is out: no way back on its own */
-	unsigned ordered;		/* devices with an order */
-	struct token token;		/* destination: valid with FACT_TOKEN */
+	bool alone;	    /* source, external commit: retired without the destination's word that it runs */
+	unsigned ordered;   /* devices with an order */
+	struct token token; /* destination: valid with FACT_TOKEN */
 	struct vfiomig_error outcome;
 };
 
@@ -245,6 +249,7 @@ struct core_config {
 	bool no_platform; /* no VMM: iterables done and platform ready from the start */
 	enum core_purpose purpose;
 	bool serial;
+	bool external_commit;
 	uint64_t downtime_limit_ns;
 };
 
@@ -262,6 +267,11 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now, 
 bool core_finished(const struct core *core);
 /* COMMIT is out, or here: a cancel changes nothing any more. */
 bool core_too_late(const struct core *core);
+/*
+ * External commit: 0 if the caller may commit now. -ENOTSUP: it is not the caller's; -EAGAIN: not prepared yet; -EALREADY: it is
+ * committed; -ECANCELED: there is nothing left to commit.
+ */
+int core_may_commit(const struct core *core);
 const char *core_phase_name(const struct core *core);
 
 /* The state of this side's devices and of the peer's, as words of struct vfiomig_result. */

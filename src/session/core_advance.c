@@ -65,6 +65,7 @@ void core_init(struct core *core, const struct core_config *config, uint64_t now
 		.purpose = config->purpose,
 		.peer_gone = config->purpose == CORE_RECORD, /* there is none to be silent, or to be told */
 		.serial = config->serial,
+		.external = config->external_commit,
 		.downtime_limit_ns = config->downtime_limit_ns,
 		.phase = PHASE_CONNECT,
 		.phase_ns = now,
@@ -72,6 +73,8 @@ void core_init(struct core *core, const struct core_config *config, uint64_t now
 		.sent_ns = now,
 		.facts = config->no_platform ? FACT_ITERABLES_DONE | FACT_PLATFORM_READY : 0,
 	};
+	if (source && !core->external)
+		core->facts |= FACT_COMMIT; /* it waits for nobody's word */
 }
 
 void core_set_devices(struct core *core, unsigned devices)

@@ -35,7 +35,7 @@ static void drain_enter(struct core *core, struct core_actions *actions)
 {
 	core->lane_lost_ns = 0; /* all is loaded: no lane is needed any more */
 	core_emit(actions, ACTION_RELEASE);
-	core_emit(actions, ACTION_JOURNAL)->fact = FACT_PREPARED;
+	core_record_fact(core, FACT_PREPARED, actions);
 }
 
 static void hold_enter(struct core *core, struct core_actions *actions)
@@ -46,8 +46,7 @@ static void hold_enter(struct core *core, struct core_actions *actions)
 
 static void record_enter(struct core *core, struct core_actions *actions)
 {
-	(void)core;
-	core_emit(actions, ACTION_JOURNAL)->fact = FACT_COMMITTED;
+	core_record_fact(core, FACT_COMMITTED, actions);
 }
 
 static void done_enter(struct core *core, struct core_actions *actions)
@@ -55,7 +54,7 @@ static void done_enter(struct core *core, struct core_actions *actions)
 	if (!core->peer_gone)
 		core_emit_send(actions,
 			       MESSAGE_DONE); /* first: until it is there, the devices count as standing still */
-	core_emit(actions, ACTION_JOURNAL)->fact = FACT_RUNNING;
+	core_record_fact(core, FACT_RUNNING, actions);
 	core_emit(actions, ACTION_FINISH);
 }
 

@@ -21,6 +21,40 @@ bool core_too_late(const struct core *core)
 	return core->overtaken || core_committed(core);
 }
 
+int core_may_commit(const struct core *core)
+{
+	if (!core->external)
+		return -ENOTSUP;
+	if (core_too_late(core))
+		return -EALREADY;
+	if (core->phase > PHASE_DONE)
+		return -ECANCELED;
+	return core->phase == PHASE_HOLD ? 0 : -EAGAIN;
+}
+
+void core_take_commit(struct core *core)
+{
+	if (core_may_commit(core))
+		return;
+	core->facts |= FACT_COMMIT;
+	/* At once: what else happens in this step comes too late. */
+	core->overtaken = core->role == VFIOMIG_SOURCE;
+}
+
+void core_retire_alone(struct core *core)
+{
+	core->alone = true;
+	core->facts |= FACT_DONE;
+}
+
+void core_record_fact(struct core *core, enum core_fact fact, struct core_actions *actions)
+{
+	if (core->external)
+		core->facts |= fact;
+	else
+		core_emit(actions, ACTION_JOURNAL)->fact = fact;
+}
+
 void core_record_outcome(struct core *core, const struct vfiomig_error *error)
 {
 	if (core->outcome.code == VFIOMIG_OK)
@@ -31,7 +65,7 @@ static void go_back(struct core *core, uint64_t now, struct core_actions *action
 {
 	/* Before anything else: who is told "never ran", and devices that are reset, must not be contradicted by the record. */
 	if (core->role == VFIOMIG_DESTINATION && core->phase >= PHASE_DRAIN)
-		core_emit(actions, ACTION_JOURNAL)->fact = FACT_ABORTED;
+		core_record_fact(core, FACT_ABORTED, actions);
 	if (!core->peer_gone && !core->peer_knows && (core->facts & FACT_CONTROL_UP)) {
 		core_emit_send(actions, MESSAGE_ABORT);
 		core->peer_knows = true;
@@ -58,11 +92,28 @@ static void finish_in_doubt(struct core *core, const struct vfiomig_error *cause
 	core_enter(core, PHASE_FAILED, now, actions);
 }
 
+void core_stand_stopped(struct core *core, const struct vfiomig_error *cause, uint64_t now,
+			struct core_actions *actions)
+{
+	core_record_outcome(core, cause);
+	core->outcome.code = VFIOMIG_IN_DOUBT;
+	snprintf(core->outcome.name, sizeof(core->outcome.name), "destination-aborted");
+	error_prefix(&core->outcome,
+		     "the source was committed, and then the destination gave up without having run; the "
+		     "source's devices stay stopped until its caller takes them back: ");
+	core_emit(actions, ACTION_STOP_WAITS);
+	core_enter(core, PHASE_FAILED, now, actions);
+}
+
 void core_fail(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions)
 {
 	/* A committed destination may run already: whatever a peer says now, there is no way back but core_settle_run. */
 	if (core->phase >= PHASE_DONE || core_committed(core))
 		return;
+	if (core->external && core->overtaken) {
+		core_retire_alone(core);
+		return;
+	}
 	if (core->role == VFIOMIG_SOURCE && core->overtaken) {
 		finish_in_doubt(core, error, now, actions);
 		return;
@@ -155,16 +206,23 @@ static const char *peer_state(const struct core *core)
 	bool source = core->role == VFIOMIG_SOURCE;
 
 	if (core->phase == PHASE_DONE && source)
-		return core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
+		return core->alone ? "unknown" : core->outcome.code == VFIOMIG_DEGRADED ? "degraded" : "running";
 	if (core->phase == PHASE_DONE)
 		return core->peer_gone ? "unknown" : "retired";
 	if (core->purpose == CORE_RECORD)
 		return core->outcome.code == VFIOMIG_OK ? "recorded" : "untouched";
 	if (source && !(core->facts & FACT_AGREED))
 		return "untouched";
-	if (core->outcome.code == VFIOMIG_IN_DOUBT || (core->peer_gone && !core->peer_knows))
+	if ((core->outcome.code == VFIOMIG_IN_DOUBT || core->peer_gone) && !core->peer_knows)
 		return "unknown";
-	return core->peer_stuck ? "stuck" : source ? "reset" : "running";
+	if (core->peer_stuck)
+		return "stuck";
+	if (source)
+		return "reset";
+	/* Once it has said PREPARED, what has become of the source is its caller's decision. */
+	if (core->external && core->facts & FACT_COMMIT)
+		return "stopped";
+	return core->external && core->facts & FACT_PREPARED && !core->peer_aborted ? "unknown" : "running";
 }
 
 void core_result(const struct core *core, struct vfiomig_result *result)

@@ -53,13 +53,16 @@ static void drain_enter(struct core *core, struct core_actions *actions)
 static void record_enter(struct core *core, struct core_actions *actions)
 {
 	core->lane_lost_ns = 0; /* PREPARED is here: no lane is needed any more */
-	core_emit(actions, ACTION_JOURNAL)->fact = FACT_COMMITTED;
+	core_record_fact(core, FACT_COMMITTED, actions);
 }
 
 static void commit_enter(struct core *core, struct core_actions *actions)
 {
 	core->overtaken = true;
-	core_emit_send(actions, MESSAGE_COMMIT);
+	if (!core->external)
+		core_emit_send(actions, MESSAGE_COMMIT);
+	else if (core->peer_gone)
+		core_retire_alone(core);
 }
 
 static void finish_enter(struct core *core, struct core_actions *actions)
@@ -84,7 +87,9 @@ const struct phase_row source_phases[PHASE_COUNT] = {
 	[PHASE_PRECOPY] = { "PRECOPY", 0, FACT_SWITCHOVER_DUE, SOURCE_PRECOPIED, 0, PHASE_SWITCHOVER, NULL },
 	[PHASE_SWITCHOVER] = { "SWITCHOVER", 0, 0, SOURCE_QUIESCED, 0, PHASE_STREAM, switchover_enter },
 	[PHASE_STREAM] = { "STREAM", 0, FACT_ITERABLES_DONE, SOURCE_READ, 0, PHASE_DRAIN, stream_enter },
-	[PHASE_DRAIN] = { "DRAIN", FACT_PREPARED, FACT_PREPARED, SOURCE_STOPPED, 0, PHASE_RECORD, drain_enter },
+	[PHASE_DRAIN] = { "DRAIN", FACT_PREPARED, FACT_PREPARED, SOURCE_STOPPED, 0, PHASE_HOLD, drain_enter },
+	/* The session's own commit does not stop here. A DONE shows that the caller's other half has committed. */
+	[PHASE_HOLD] = { "HOLD", FACT_DONE, FACT_COMMIT, 0, 0, PHASE_RECORD, NULL },
 	[PHASE_RECORD] = { "RECORD", 0, FACT_COMMITTED, 0, 0, PHASE_COMMIT, record_enter },
 	[PHASE_COMMIT] = { "COMMIT", FACT_DONE, FACT_DONE, 0, PHASE_ANSWER_LIMIT, PHASE_DONE, commit_enter },
 	[PHASE_DONE] = { "DONE", 0, 0, 0, 0, PHASE_NONE, finish_enter },

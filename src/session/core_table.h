@@ -59,6 +59,15 @@ const char *core_peer_name(const struct core *core);
 /* The endings (core_outcome.c). */
 bool core_committed(const struct core *core);
 void core_record_outcome(struct core *core, const struct vfiomig_error *error);
+/* @fact into the journal; with external commit the caller's protocol is the record, and the fact holds at once. */
+void core_record_fact(struct core *core, enum core_fact fact, struct core_actions *actions);
+/* External commit: the caller's word, or at the source what shows that it was given. */
+void core_take_commit(struct core *core);
+/* Source, external commit: committed is committed, though nobody will say what became of it. */
+void core_retire_alone(struct core *core);
+/* Source, external commit: the destination says after all that it never ran. */
+void core_stand_stopped(struct core *core, const struct vfiomig_error *cause, uint64_t now,
+			struct core_actions *actions);
 /* The journal takes no PREPARED, or no COMMITTED: the way back, for nothing that binds was done. */
 void core_unwritten(struct core *core, const struct vfiomig_error *error, uint64_t now, struct core_actions *actions);
 void core_run_failed(struct core *core, unsigned d, const struct vfiomig_error *error);

@@ -26,11 +26,14 @@ static bool only_gate_awaited(const struct core *core)
 
 /*
  * Where silence has a patience of its own, the phase's limit: a destination that is prepared holds for the source, a
- * source that has sent COMMIT waits for the answer. A destination that has it runs, whatever the source says.
+ * source that has sent COMMIT waits for the answer. A destination that has it runs, whatever the source says. With external commit
+ * the caller decides what to do about a peer that is silent in HOLD, and the answer is only worth a wait while there is a peer.
  */
 static bool silence_counts(const struct core *core)
 {
-	return (core->facts & FACT_CONTROL_UP) && !core->peer_gone && !core->overtaken && !core_committed(core) &&
+	bool patient = core->overtaken && !core->external;
+
+	return (core->facts & FACT_CONTROL_UP) && !core->peer_gone && !patient && !core_committed(core) &&
 	       core->phase != PHASE_HOLD;
 }
 
@@ -51,6 +54,8 @@ static uint64_t phase_limit_ns(const struct core *core)
 {
 	uint32_t limit_ms = core->phases[core->phase].limit_ms;
 
+	if (core->external && core->phase == PHASE_HOLD)
+		return 0; /* the caller's to end */
 	return limit_ms <= PHASE_ANSWER_LIMIT ? limit_ms * core->hold_ns : limit_ms * NS_PER_MS;
 }
 

@@ -94,7 +94,8 @@ void plan_offer(const struct plan_side *side, struct message_offer *offer)
 					.transports = rdma ? side->transports : (uint8_t)(side->transports & ~rdma_bit),
 					.arch = (uint8_t)side->arch,
 					.gate_default = plan_gate_default(),
-					.payload = (uint8_t)side->payload };
+					.payload = (uint8_t)side->payload,
+					.external_commit = side->external_commit };
 	plan_bound_memory(side, &offer->slots, &offer->slot_bytes);
 }
 
@@ -335,6 +336,18 @@ static int agree_payload(struct plan *plan, const struct plan_side *side, const 
 			 theirs ? "source" : "destination", theirs ? "destination" : "source");
 }
 
+/* A commit that one side leaves to its caller and the other awaits from its peer would never come. */
+static int agree_commit(const struct plan_side *side, const struct message_offer *offer, struct vfiomig_error *err)
+{
+	if (offer->external_commit == side->external_commit)
+		return 0;
+	return error_set(err, VFIOMIG_PREFLIGHT, EINVAL, "commit-conflict",
+			 "at the %s the program around the session commits the migration, at the %s the session does "
+			 "(VFIOMIG_OWN_COMMIT): both sides have to leave it to the same",
+			 offer->external_commit ? "source" : "destination",
+			 offer->external_commit ? "destination" : "source");
+}
+
 int plan_agree(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,
 	       const struct message_device *devices, struct vfiomig_error *err)
 {
@@ -359,6 +372,7 @@ int plan_agree(struct plan *plan, const struct plan_side *side, const struct mes
 		rc = compare(&devices[i], side->device[plan->local[i]], err);
 		rc = rc ? rc : agree_gate(plan, side, offer, &devices[i], err);
 	}
+	rc = rc ? rc : agree_commit(side, offer, err);
 	rc = rc ? rc : agree_payload(plan, side, offer, err);
 	rc = rc ? rc : agree_transport(plan, side, offer, err);
 	return rc ? rc : agree_memory(plan, side, offer, err);

@@ -29,6 +29,7 @@ struct plan_side {
 	char transport_reason[160]; /* why RDMA can or cannot be used here */
 	enum message_arch arch;
 	bool no_platform;
+	bool external_commit;
 	unsigned devices;
 	struct vfiomig_device *const *device;
 };
@@ -64,7 +65,7 @@ void plan_device(const struct plan_side *side, unsigned d, struct message_device
 
 /*
  * Destination: take the offer and the source's devices, and decide. 0, or a negative errno with VFIOMIG_PREFLIGHT:
- * "more-devices", "fewer-devices", "no-such-device", "manifest-mismatch", "gate-conflict", "payload-conflict",
+ * "more-devices", "fewer-devices", "no-such-device", "manifest-mismatch", "gate-conflict", "payload-conflict", "commit-conflict",
  * "no-common-transport", "slots".
  */
 int plan_agree(struct plan *plan, const struct plan_side *side, const struct message_offer *offer,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "control/address.h"
 
 static int open_event(int *fd)
@@ -61,13 +62,12 @@ static int take_fds(struct vfiomig_session *session)
 	return rc;
 }
 
-int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
-			   struct vfiomig_error *err)
+static int create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
+		  struct vfiomig_error *err)
 {
 	struct vfiomig_session *session;
 	int rc = session_check_options(options, role, err);
 
-	*out = NULL;
 	if (rc)
 		return rc;
 	session = calloc(1, sizeof(*session));
@@ -102,6 +102,19 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 	}
 	*out = session;
 	return 0;
+}
+
+int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
+			   struct vfiomig_error *err)
+{
+	struct vfiomig_options own;
+
+	*out = NULL;
+	if (sized_take(&own, sizeof(own), options))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "struct vfiomig_options of %zu bytes is not known to this library, whose own has %zu",
+				 options->size, sizeof(own));
+	return create(out, role, &own, err);
 }
 
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
@@ -141,6 +154,7 @@ static void init_side(struct vfiomig_session *session)
 					    .keyed = session->credentials,
 					    .arch = plan_arch(),
 					    .no_platform = options->flags & VFIOMIG_NO_PLATFORM,
+					    .external_commit = session_commits_externally(session),
 					    .devices = session->devices,
 					    .device = session->handles };
 }
@@ -172,6 +186,7 @@ static void init_core(struct vfiomig_session *session)
 				      .no_platform = session->options.flags & VFIOMIG_NO_PLATFORM,
 				      .purpose = purpose_of(session),
 				      .serial = session->options.flags & VFIOMIG_SERIAL_STATES,
+				      .external_commit = session_commits_externally(session),
 				      .downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS };
 
 	core_init(&session->core, &config, clock_now_ns());

@@ -100,6 +100,12 @@ struct vfiomig_session {
 	bool control_started;
 	struct core core;      /* stepped with snapshot_lock held, read by _stats */
 	atomic_bool committed; /* as core sees it: too late for a cancel */
+	/* External commit, all under snapshot_lock. */
+	bool commit_owed;   /* the caller has committed: core hears of that before anything else */
+	bool prepared_told; /* the caller was, or is about to be, told that it may commit */
+	/* The phases for the caller, in order; under snapshot_lock. */
+	const char *phases[PHASE_COUNT]; /* static */
+	unsigned phases_entered, phases_told;
 	struct control_conn *conn;
 	struct control_accept *accept;
 	struct credentials *credentials;			  /* NULL: nobody proves anything */
@@ -203,6 +209,8 @@ void session_drain(int event_fd);
 struct session_device *session_device_of(struct vfiomig_session *session, unsigned d);
 /* "source" or "destination": this side. */
 const char *session_side(const struct vfiomig_session *session);
+/* The caller commits; also of a recording or a probe, which do not get so far. */
+bool session_commits_externally(const struct vfiomig_session *session);
 
 /*
  * session_auth.c: who the peer is. Credentials are read from what the options name; secure gives a connection its stream, and closes
@@ -213,6 +221,14 @@ int session_secure(struct vfiomig_session *session, struct control_config *confi
 int session_prove_lanes(struct vfiomig_session *session, struct vfiomig_error *err);
 /* Busy, said in a preface to one to whom nothing else can be said; takes the descriptor. */
 void session_turn_away_unheard(int fd);
+
+/*
+ * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases: the caller's thread, from
+ * dispatch; true: it may commit, which it is told once. holds_alone: prepared, so that the loss of the peer ends nothing.
+ */
+void session_note_phase(struct vfiomig_session *session);
+bool session_tell_phases(struct vfiomig_session *session);
+bool session_holds_alone(const struct vfiomig_session *session);
 
 /* session_control.c */
 void *session_control_main(void *session);

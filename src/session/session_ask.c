@@ -169,9 +169,10 @@ void session_hear_cancel(struct vfiomig_session *session)
 {
 	bool source = session->role == VFIOMIG_SOURCE;
 
+	session_step(session, &(struct core_event){ .kind = CORE_TICK }); /* a commit that is owed comes before it */
 	if (core_finished(&session->core) || !core_too_late(&session->core))
 		session_step(session, &(struct core_event){ .kind = CORE_CANCEL });
-	else if (session->ask.on && waits_for_answer(session))
+	else if (source && (session->core.external || (session->ask.on && waits_for_answer(session))))
 		stop_asking(session);
 	else
 		session_log_line(session, VFIOMIG_LOG_WARNING, "too late to cancel: COMMIT is %s",

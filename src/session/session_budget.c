@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/sized.h"
 #include "session/session.h"
 
 static struct telemetry_span span_of(const struct budget_call *call)
@@ -89,13 +90,11 @@ static int renumber(struct vfiomig_session *session, struct vfiomig_budget *budg
 	return 0;
 }
 
-int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget)
+static int make(struct vfiomig_session *session, struct vfiomig_budget *budget)
 {
 	bool source = session->role == VFIOMIG_SOURCE;
 	struct budget_facts *facts;
 
-	if (budget->size != sizeof(*budget))
-		return -EINVAL;
 	facts = calloc(1, sizeof(*facts));
 	if (!facts)
 		return -ENOMEM;
@@ -116,4 +115,22 @@ int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budge
 	budget_make(facts, budget);
 	free(facts);
 	return source ? 0 : renumber(session, budget);
+}
+
+int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget)
+{
+	struct vfiomig_budget *own;
+	int rc;
+
+	if (!sized_valid(budget->size, sizeof(*own)))
+		return -EINVAL;
+	own = calloc(1, sizeof(*own));
+	if (!own)
+		return -ENOMEM;
+	own->size = sizeof(*own);
+	rc = make(session, own);
+	if (!rc)
+		sized_give(budget, own, sizeof(*own));
+	free(own);
+	return rc;
 }

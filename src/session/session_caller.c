@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "session/session_seal.h"
 
 #include <vfiomig/vfiomig.h>
@@ -68,6 +69,8 @@ int vfiomig_session_dispatch(struct vfiomig_session *session)
 	session_drain(session->notify_fd);
 	while (take_line(session, &line))
 		session->options.log(session->options.context, line.level, line.text);
+	if (session_tell_phases(session) && session->options.prepared)
+		session->options.prepared(session->options.context);
 	if (session->options.progress)
 		session->options.progress(session->options.context);
 	pthread_mutex_lock(&session->snapshot_lock);
@@ -189,12 +192,10 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 	return open;
 }
 
-int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats)
+static void take_stats(struct vfiomig_session *session, struct vfiomig_stats *stats)
 {
 	uint64_t first, last;
 
-	if (stats->size != sizeof(*stats))
-		return -EINVAL;
 	*stats = (struct vfiomig_stats){ .size = sizeof(*stats),
 					 .devices = session->devices,
 					 .transport = "",
@@ -212,5 +213,15 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 	last = atomic_load(&session->last_packet_ns);
 	stats->elapsed_us = last > first ? (last - first) / NS_PER_US : 0;
 	stats->loader = session->role == VFIOMIG_DESTINATION ? atomic_load(&session->loader_used) : "";
+}
+
+int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats)
+{
+	struct vfiomig_stats own;
+
+	if (!sized_valid(stats->size, sizeof(own)))
+		return -EINVAL;
+	take_stats(session, &own);
+	sized_give(stats, &own, sizeof(own));
 	return 0;
 }

@@ -79,17 +79,25 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 
 void session_step(struct vfiomig_session *session, const struct core_event *event)
 {
+	static const struct core_event commit = { .kind = CORE_COMMIT };
 	enum core_phase before = session->core.phase;
 	struct core_actions actions;
+	bool owed;
 
 	pthread_mutex_lock(&session->snapshot_lock);
-	core_step(&session->core, event, clock_now_ns(), &actions);
-	pthread_mutex_unlock(&session->snapshot_lock);
+	owed = session->commit_owed;
+	session->commit_owed = false;
+	core_step(&session->core, owed ? &commit : event, clock_now_ns(), &actions);
 	atomic_store(&session->committed, core_too_late(&session->core));
+	if (session->core.phase != before)
+		session_note_phase(session);
+	pthread_mutex_unlock(&session->snapshot_lock);
 	if (session->core.phase != before)
 		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
 	for (unsigned i = 0; i < actions.count; i++)
 		carry_out(session, &actions.action[i]);
+	if (owed)
+		session_step(session, event);
 }
 
 static void step_fact(struct vfiomig_session *session, enum core_fact fact)
@@ -204,6 +212,9 @@ static void hear_peer(struct vfiomig_session *session)
 	}
 	if (!session->conn || rc >= 0)
 		return;
+	if (session_holds_alone(session))
+		session_log_line(session, VFIOMIG_LOG_WARNING,
+				 "%s; all is prepared, and commit or cancel is the caller's to decide", err.text);
 	if (!session_ask(session))
 		step_error(session, CORE_LOST, &err);
 	drop_conn(session);
@@ -297,7 +308,7 @@ static void stay_to_answer(struct vfiomig_session *session)
 	if (session->role == VFIOMIG_SOURCE || session->core.phase != PHASE_DONE)
 		return;
 	drop_conn(session);
-	while (!cancelled && session->journal->state == VFIOMIG_JOURNAL_RUNNING) {
+	while (!cancelled && session->journal && session->journal->state == VFIOMIG_JOURNAL_RUNNING) {
 		wait_for_news(session, &cancelled);
 		take_guests(session);
 		session_hear_visitors(session);

@@ -124,18 +124,15 @@ static int resuming(struct session_device *device, struct vfiomig_error *err)
 
 static int config(struct session_device *device, struct vfiomig_error *err)
 {
-	const struct vfiomig_device_ops *ops = device->device->ops;
 	struct vfiomig_error cause = { 0 };
 	int rc;
 
-	if (device->blob_bytes == 0)
-		return 0;
-	if (!ops->config_put)
+	if (device->blob_bytes && !device_takes_config(device->device))
 		return error_set(err, VFIOMIG_PROTOCOL, EPROTO, "config-unwanted",
 				 "device '%s' has no config state, but the source sent %zu bytes of it",
 				 session_device_label(device), device->blob_bytes);
 	PROBE1(vfio_load_device_config_state_start, session_device_label(device));
-	rc = ops->config_put(device->device->impl, device->blob, device->blob_bytes, &cause);
+	rc = device_config_load(device->device, device->blob, device->blob_bytes, &cause);
 	PROBE1(vfio_load_device_config_state_end, session_device_label(device));
 	return rc ? session_device_error(device, REQUEST_CONFIG, &cause, -rc, err) : 0;
 }

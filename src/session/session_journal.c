@@ -11,10 +11,10 @@
 #include "session/session.h"
 #include "wire/journal.h"
 
-/* A probe and a recording commit nothing. */
+/* A probe and a recording commit nothing; and where the caller commits, its own protocol is what binds. */
 static bool needs_none(const struct vfiomig_session *session)
 {
-	return session->record || session->options.flags & VFIOMIG_PROBE;
+	return session->record || session->options.flags & VFIOMIG_PROBE || session_commits_externally(session);
 }
 
 int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err)

@@ -16,10 +16,6 @@ int session_check_options(const struct vfiomig_options *options, enum vfiomig_ro
 {
 	if (role != VFIOMIG_SOURCE && role != VFIOMIG_DESTINATION)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session is a source or a destination");
-	if (options->size != sizeof(*options))
-		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "struct vfiomig_options has an unknown size");
-	if (options->flags & VFIOMIG_EXTERNAL_COMMIT)
-		return error_set(err, VFIOMIG_USAGE, ENOTSUP, NULL, "external commit is not there yet");
 	if (role == VFIOMIG_SOURCE && !options->peer == !options->record)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
 				 "a source needs the address of its destination, or a file to record into");

@@ -71,7 +71,8 @@ static void resume(struct vfiomig_session *session, struct vfiomig_error *failed
 	}
 }
 
-static void settle(struct vfiomig_session *session, bool resumes, struct vfiomig_result *result)
+static void settle(struct vfiomig_session *session, bool resumes, const struct vfiomig_error *decision,
+		   struct vfiomig_result *result)
 {
 	struct vfiomig_error failed = { 0 };
 
@@ -82,8 +83,7 @@ static void settle(struct vfiomig_session *session, bool resumes, struct vfiomig
 		failed.code = VFIOMIG_SOURCE_STUCK;
 		result->error = failed;
 	} else if (resumes) {
-		error_set(&result->error, VFIOMIG_CANCELLED, ECANCELED, "resolved",
-			  "it was decided that the source goes on: its devices run again");
+		result->error = *decision;
 	}
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->core.outcome = result->error;
@@ -99,6 +99,7 @@ static void settle(struct vfiomig_session *session, bool resumes, struct vfiomig
 
 int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result)
 {
+	struct vfiomig_error decision = { 0 };
 	struct vfiomig_journal journal;
 
 	if (!in_doubt(session))
@@ -107,6 +108,33 @@ int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_resul
 		return -EAGAIN;
 	if (journal.state != VFIOMIG_JOURNAL_ABORTED && journal.state != VFIOMIG_JOURNAL_RETIRED)
 		return -EAGAIN;
-	settle(session, journal.state == VFIOMIG_JOURNAL_ABORTED, result);
+	error_set(&decision, VFIOMIG_CANCELLED, ECANCELED, "resolved",
+		  "it was decided that the source goes on: its devices run again");
+	settle(session, journal.state == VFIOMIG_JOURNAL_ABORTED, &decision, result);
+	return 0;
+}
+
+/* Once: then its outcome is that it was. */
+static bool may_take_back(struct vfiomig_session *session)
+{
+	const struct core *core = &session->core;
+	bool may;
+
+	pthread_mutex_lock(&session->snapshot_lock);
+	may = session->ended && core->external && core->role == VFIOMIG_SOURCE && core->overtaken &&
+	      (core->outcome.code == VFIOMIG_IN_DOUBT || (core->outcome.code == VFIOMIG_OK && core->alone));
+	pthread_mutex_unlock(&session->snapshot_lock);
+	return may;
+}
+
+int vfiomig_session_take_back(struct vfiomig_session *session, struct vfiomig_result *result)
+{
+	struct vfiomig_error decision = { 0 };
+
+	if (!may_take_back(session))
+		return -EINVAL;
+	error_set(&decision, VFIOMIG_CANCELLED, ECANCELED, "taken-back",
+		  "the source was taken back after its commit: its devices run again");
+	settle(session, true, &decision, result);
 	return 0;
 }

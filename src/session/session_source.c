@@ -157,19 +157,17 @@ static int send_config(struct session_device *device, struct vfiomig_error *err)
 {
 	const uint32_t flags = PACKET_CONFIG_STATE | PACKET_STOP_COPY;
 	struct vfiomig_session *session = device->session;
-	const struct vfiomig_device_ops *ops = device->device->ops;
 	struct vfiomig_error cause = { 0 };
 	uint64_t index, began_ns;
-	ssize_t bytes = 0;
+	ssize_t bytes;
 	unsigned slot;
 
 	if (take_slot(device, &slot, &index))
 		return read_error(device, flags, -ECANCELED, err);
 	began_ns = clock_now_ns();
 	session_call_begin(device);
-	if (ops->config_get)
-		bytes = ops->config_get(device->device->impl, arena_payload(&session->arena, device->number, slot),
-					CONFIG_BLOB_BYTES_MAX, &cause);
+	bytes = device_config_get(device->device, arena_payload(&session->arena, device->number, slot),
+				  CONFIG_BLOB_BYTES_MAX, &cause);
 	session_call_end(device);
 	if (bytes < 0)
 		return session_device_error(device, REQUEST_READ, &cause, (int)-bytes, err);

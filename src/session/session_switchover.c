@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "session/estimate.h"
 #include "session/session.h"
 
@@ -198,11 +199,11 @@ int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_est
 {
 	int rc = -EAGAIN;
 
-	if (estimate->size != sizeof(*estimate))
+	if (!sized_valid(estimate->size, sizeof(*estimate)))
 		return -EINVAL;
 	pthread_mutex_lock(&session->snapshot_lock);
 	if (session->estimate.terms > 0) {
-		*estimate = session->estimate;
+		sized_give(estimate, &session->estimate, sizeof(session->estimate));
 		rc = 0;
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);

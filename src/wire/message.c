@@ -8,7 +8,7 @@
 #include "wire/telemetry.h"
 
 enum {
-	OFFER_BYTES = 2 + 2 + 4 + 8 + 6,
+	OFFER_BYTES = 2 + 2 + 4 + 8 + 7,
 	INFO_FIXED_BYTES = 32 + 4 * 2 + 4 + 4 + 64 + 32 + 8 + 4,
 	DEVICE_BYTES_MAX = 2 + 1 + 32 + INFO_FIXED_BYTES + VFIOMIG_CONFIG_BYTES_MAX,
 	AGREED_BYTES = 2 + 4 + 8 + 1 + 8 + 1 + 160,
@@ -73,13 +73,14 @@ size_t message_encode_offer(uint8_t *out, const struct message_offer *message)
 	cursor_put8(&to, message->arch);
 	cursor_put8(&to, message->gate_default);
 	cursor_put8(&to, message->payload);
+	cursor_put8(&to, message->external_commit);
 	return (size_t)(to.at - out);
 }
 
 int message_decode_offer(struct message_offer *message, const uint8_t *in, size_t bytes)
 {
 	struct cursor_reader from = { in, bytes, false };
-	uint8_t gate_default;
+	uint8_t gate_default, external_commit;
 
 	message->devices = cursor_get16(&from);
 	message->lanes = cursor_get16(&from);
@@ -92,11 +93,14 @@ int message_decode_offer(struct message_offer *message, const uint8_t *in, size_
 	gate_default = cursor_get8(&from);
 	message->gate_default = gate_default == 1;
 	message->payload = cursor_get8(&from);
+	external_commit = cursor_get8(&from);
+	message->external_commit = external_commit == 1;
 	if (message->devices < 1 || message->devices > VFIOMIG_DEVICES_MAX || message->lanes < 1 ||
 	    message->lanes > VFIOMIG_LANES_MAX || message->slots < VFIOMIG_SLOTS_MIN ||
 	    message->slots > VFIOMIG_SLOTS_MAX || message->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
 	    message->slot_bytes > VFIOMIG_SLOT_BYTES_MAX || message->gate > VFIOMIG_GATE_OFF ||
-	    message->integrity > VFIOMIG_INTEGRITY_NONE || message->payload > VFIOMIG_PAYLOAD_AEAD || gate_default > 1)
+	    message->integrity > VFIOMIG_INTEGRITY_NONE || message->payload > VFIOMIG_PAYLOAD_AEAD ||
+	    gate_default > 1 || external_commit > 1)
 		return -EPROTO;
 	return cursor_end(&from);
 }

@@ -53,12 +53,13 @@ struct message_offer {
 	uint16_t lanes;
 	uint32_t slots;
 	uint64_t slot_bytes;
-	uint8_t gate;	    /* enum vfiomig_gate, as asked for */
-	uint8_t integrity;  /* enum vfiomig_integrity */
-	uint8_t transports; /* bit (1 << enum vfiomig_transport) for each that the source can use */
-	uint8_t arch;	    /* enum message_arch */
-	bool gate_default;  /* what the source's auto means on its architecture */
-	uint8_t payload;    /* enum vfiomig_payload, as asked for */
+	uint8_t gate;	      /* enum vfiomig_gate, as asked for */
+	uint8_t integrity;    /* enum vfiomig_integrity */
+	uint8_t transports;   /* bit (1 << enum vfiomig_transport) for each that the source can use */
+	uint8_t arch;	      /* enum message_arch */
+	bool gate_default;    /* what the source's auto means on its architecture */
+	uint8_t payload;      /* enum vfiomig_payload, as asked for */
+	bool external_commit; /* its caller commits, not the session */
 };
 
 struct message_device {

@@ -63,6 +63,7 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 	case CORE_LANE_LOST:
 	case CORE_LANE_FENCED:
 	case CORE_CANCEL:
+	case CORE_COMMIT: /* of an external commit; the witness watches the session's own */
 	case CORE_TICK:
 		break;
 	}

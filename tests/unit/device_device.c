@@ -102,7 +102,11 @@ Test(device, refuses_operations_of_another_size_or_with_holes)
 {
 	struct vfiomig_device_ops bad = ops;
 
-	bad.size--;
+	bad.size = offsetof(struct vfiomig_device_ops, reset); /* mandatory, and not there */
+	wrap_refused(&bad, "a", 0);
+	bad.size = 0;
+	wrap_refused(&bad, "a", 0);
+	bad.size = SIZE_MAX;
 	wrap_refused(&bad, "a", 0);
 	bad = ops;
 	bad.set_state = NULL;

@@ -71,7 +71,7 @@ static inline void start(unsigned flags)
 					   .slots = 4,
 					   .slot_bytes = VFIOMIG_SLOT_BYTES_MIN,
 					   .peer_timeout_ms = PEER_LIMIT_MS,
-					   .flags = VFIOMIG_NO_PLATFORM | flags };
+					   .flags = VFIOMIG_OWN_COMMIT | VFIOMIG_NO_PLATFORM | flags };
 	struct vfiomig_error err = { 0 };
 	char where[64];
 

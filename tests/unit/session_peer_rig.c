@@ -48,7 +48,7 @@ void peer_start_with(struct peer_rig *rig, unsigned devices, void (*prepare)(str
 					   .transport = VFIOMIG_TRANSPORT_TCP,
 					   .loader = VFIOMIG_LOADER_WRITE,
 					   .peer_timeout_ms = PEER_LIMIT_MS, /* silence must decide nothing here */
-					   .flags = VFIOMIG_NO_PLATFORM };
+					   .flags = VFIOMIG_OWN_COMMIT | VFIOMIG_NO_PLATFORM };
 	struct vfiomig_error err = { 0 };
 
 	*rig = (struct peer_rig){ 0 };

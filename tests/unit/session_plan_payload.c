@@ -69,3 +69,15 @@ Test(plan_payload, is_not_taken_down_by_the_answer)
 	assert_not_accepted(VFIOMIG_PAYLOAD_CLEAR, true, true);
 	assert_not_accepted(VFIOMIG_PAYLOAD_AUTO, false, true);
 }
+
+Test(plan_commit, is_left_to_the_same_on_both_sides)
+{
+	start(1);
+	there.side.external_commit = here.side.external_commit = true;
+	agreed();
+	here.side.external_commit = false;
+	refused(-EINVAL, "commit-conflict", "at the source the program around the session commits");
+	there.side.external_commit = false;
+	here.side.external_commit = true;
+	refused(-EINVAL, "commit-conflict", "at the destination the program around the session commits");
+}

@@ -105,7 +105,7 @@ void sealed_begin(enum vfiomig_payload payload, const char *(*way)(const char *a
 					   .slot_bytes = SEALED_SLOT_BYTES,
 					   .peer_timeout_ms = SEALED_LIMIT_MS,
 					   .psk_file = path,
-					   .flags = VFIOMIG_NO_PLATFORM };
+					   .flags = VFIOMIG_OWN_COMMIT | VFIOMIG_NO_PLATFORM };
 	struct vfiomig_error err = { 0 };
 
 	make_devices();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What OFFER and AGREED say of sealing: every value through, nothing else in. */
+/* What OFFER and AGREED say of sealing, and OFFER of who commits: every value through, nothing else in. */
 #include <criterion/criterion.h>
 
 #include <errno.h>
@@ -36,4 +36,20 @@ Test(message_payload, anything_else_is_refused)
 	whole = message_encode_agreed(bytes, &agreed);
 	bytes[whole - sizeof(agreed.reason) - 1] = 2;
 	cr_assert_eq(message_decode_agreed(&agreed, bytes, whole), -EPROTO);
+}
+
+Test(message_commit, who_commits_comes_through_and_nothing_else_does)
+{
+	struct message_offer offer = { .devices = 1, .lanes = 1, .slots = 2, .slot_bytes = 65536 }, asked;
+	uint8_t bytes[MESSAGE_BYTES_MAX];
+	size_t whole;
+
+	for (int external = 0; external <= 1; external++) {
+		offer.external_commit = external;
+		whole = message_encode_offer(bytes, &offer);
+		cr_assert_eq(message_decode_offer(&asked, bytes, whole), 0);
+		cr_assert_eq(asked.external_commit, external);
+	}
+	bytes[whole - 1] = 2;
+	cr_assert_eq(message_decode_offer(&asked, bytes, whole), -EPROTO);
 }
