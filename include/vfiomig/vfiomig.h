@@ -6,6 +6,7 @@
 #include <vfiomig/budget.h>
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
+#include <vfiomig/event.h>
 #include <vfiomig/host.h>
 #include <vfiomig/journal.h>
 #include <vfiomig/session.h>
