@@ -215,8 +215,8 @@ int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats 
 
 /*
  * What every thread, lane and device of it does and waits for, and since when, as lines without a newline for a person to read: @line is
- * called with each, on the caller's thread and without a lock. Any thread, any time between _create and _close, also while a device
- * is stuck: nothing but short-lived locks is taken, and neither a device nor the peer is asked. The wording is no interface.
+ * called with each, on the caller's thread and without a lock. Any thread, any time between _start's return and _close, also while
+ * a device is stuck: nothing but short-lived locks is taken, and neither a device nor the peer is asked. The wording is no interface.
  * -ENOMEM.
  */
 int vfiomig_session_describe(struct vfiomig_session *session, void (*line)(void *context, const char *text),

@@ -13,6 +13,15 @@
 
 static void (*answer_question)(void);
 
+void signals_hold_questions(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int open_or_errno(void)
 {
 	sigset_t set;

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* First of all: a question that comes early waits, and does not kill. */
+void signals_hold_questions(void);
+
 /* A descriptor that is readable when a signal is there; the caller closes it. Negative errno, said on stderr, if it cannot be had. */
 int signals_open(void);
 

@@ -27,7 +27,9 @@ static void copy_core(struct vfiomig_session *session, struct describe *view)
 	view->started = session->started;
 	view->ended = session->ended;
 	view->core = session->core;
-	memcpy(view->id, session->id, sizeof(view->id));
+	/* The destination learns it from the source's first message. */
+	if (session->role == VFIOMIG_SOURCE || session->core.facts & FACT_OFFER)
+		memcpy(view->id, session->id, sizeof(view->id));
 	if (session->core.facts & (FACT_AGREED | FACT_OFFER) && session->plan.lanes) {
 		view->transport = transport_of(session);
 		view->lanes = session->plan.lanes;
