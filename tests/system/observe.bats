@@ -71,19 +71,22 @@ asked_send()
 	events send '[.[] | select(.event == "progress")] | all(.[]; .bytes <= .expected_bytes + 4096 and .phase != "")'
 }
 
-@test "events may go to a descriptor that was inherited, and a reader that is slow holds up nobody" {
-	mkfifo pipe
-	exec {end}<>pipe
-	rm pipe
-	recv --once --device sim:bytes=1M
-	# The pipe is full but for a little: what finds no room is counted, and nothing waits.
-	head -c 65536 /dev/zero | tr '\0' '\n' >&"$end" &
-	filler=$!
-	wait "$filler"
-	send --device sim:bytes=1M --events "fd:$end"
+@test "a reader of events that does not keep up holds up nobody, and is told how many it has lost" {
+	mkfifo pipe.fifo ready.fifo
+	exec {end}<>pipe.fifo {ready}<>ready.fifo
+	rm pipe.fifo ready.fifo
+	head -c 65536 /dev/zero >&"$end" # all that a pipe takes
+	recv --once --device sim:bytes=1M --config-after-iter on --platform-ready-fd "$ready"
+	asked_send --device sim:bytes=1M --events "fd:$end"
+	until_true answers recv "waits for the VMM's platform \(the gate\)"
+	head -c 65536 <&"$end" >/dev/null
+	echo >&"$ready"
+	ended send
 	ended recv
-	exec {end}>&-
 	codes 0 0
+	head -n 1 <&"$end" >send.events
+	exec {end}>&- {ready}>&-
+	events send 'map(.event) == ["lost"] and .[0].count > 5'
 }
 
 @test "a descriptor or a file that cannot be written is a usage error" {
@@ -212,4 +215,19 @@ on_terminal()
 	kill -TERM "$pid_recv"
 	ended recv
 	codes 0 0
+}
+
+@test "asked all the while, a migration that loses a lane goes through as if nobody had" {
+	recv --once --device sim:bytes=32M,name=a --device sim:bytes=32M,name=b,precopy=zero,precopy-bytes=4M --slot-bytes 64K
+	asked_send --device sim:bytes=32M,name=a --device sim:bytes=32M,name=b,precopy=zero,precopy-bytes=4M --qps 4 --lose-lane 1@1M --slot-bytes 64K
+	while ! gone "$pid_send"; do
+		kill -USR1 "$pid_send" "$pid_recv" 2>/dev/null || true
+		sleep 0.005
+	done
+	ended send
+	ended recv
+	codes 0 0
+	json send '.devices | length == 2'
+	said send "lane 1: "
+	said recv "device 'b' \([01]\): "
 }
