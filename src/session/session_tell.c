@@ -135,18 +135,24 @@ static void tell_lanes(struct vfiomig_session *session, uint64_t lost, const str
 	}
 }
 
+static bool began(const struct core_actions *actions, enum core_phase phase)
+{
+	return actions->entered & UINT32_C(1) << phase;
+}
+
 void session_tell_step(struct vfiomig_session *session, const struct session_witness *before,
 		       const struct core_event *event, const struct core_actions *actions)
 {
 	struct session_witness after = session_witness(session);
 	uint32_t facts = after.facts & ~before->facts;
+	bool source = session->role == VFIOMIG_SOURCE;
 
 	tell_lanes(session, after.lanes_lost & ~before->lanes_lost, event);
-	if ((after.stopped && !before->stopped) || (facts & FACT_SWITCHOVER && session->role == VFIOMIG_DESTINATION))
+	if ((after.stopped && !before->stopped) || (facts & FACT_SWITCHOVER && !source))
 		tell_kind(session, before, VFIOMIG_EVENT_SWITCHOVER);
-	if (facts & FACT_PREPARED)
+	if (source ? facts & FACT_PREPARED : began(actions, PHASE_HOLD))
 		tell_kind(session, before, VFIOMIG_EVENT_PREPARED);
-	if (facts & FACT_COMMITTED)
+	if (began(actions, PHASE_COMMIT))
 		tell_kind(session, before, VFIOMIG_EVENT_COMMIT);
 	tell_phases(session, actions->entered);
 }
