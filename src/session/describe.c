@@ -141,7 +141,8 @@ static void print_control(struct printer *printer)
 	}
 	add_facts(printer, &any, row->needs & ~view->core.facts);
 	add_devices(printer, &any, row);
-	add_ago(printer, "peer heard", view->core.heard_ns);
+	if (view->core.purpose != CORE_RECORD) /* there is none to be heard */
+		add_ago(printer, "peer heard", view->core.heard_ns);
 	add_ago(printer, "last round", view->control_turn_ns);
 	if (view->events)
 		add(printer, "; %u events wait for it", view->events);
