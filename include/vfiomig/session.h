@@ -13,6 +13,7 @@
 #include <vfiomig/budget.h>
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
+#include <vfiomig/event.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -90,6 +91,8 @@ struct vfiomig_options {
 	void *context;		      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
 	void (*progress)(void *context); /* at most ten times a second; look at _stats */
+	/* The event is valid during the call; see event.h. */
+	void (*event)(void *context, const struct vfiomig_event *event);
 	unsigned
 		hold_ms; /* VFIOMIG_OWN_COMMIT, destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
 	const char *journal_dir; /* with VFIOMIG_OWN_COMMIT: where the journal lies; NULL: see journal.h; copied */
@@ -280,6 +283,15 @@ int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, ui
 
 /* A snapshot. -EINVAL: stats->size is not known. */
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);
+
+/*
+ * What every thread, lane and device of it does and waits for, and since when, as lines without a newline for a person to read: @line is
+ * called with each, on the caller's thread and without a lock. Any thread, any time between _start's return and _close, also while
+ * a device is stuck: nothing but short-lived locks is taken, and neither a device nor the peer is asked. The wording is no interface.
+ * -ENOMEM.
+ */
+int vfiomig_session_describe(struct vfiomig_session *session, void (*line)(void *context, const char *text),
+			     void *context);
 
 /* -EBUSY: it has not ended. */
 int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_result *result);

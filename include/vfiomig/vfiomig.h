@@ -7,6 +7,7 @@
 #include <vfiomig/config.h>
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
+#include <vfiomig/event.h>
 #include <vfiomig/host.h>
 #include <vfiomig/journal.h>
 #include <vfiomig/recording.h>

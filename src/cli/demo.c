@@ -20,7 +20,8 @@ struct demo_options {
 	uint64_t bytes; /* of all devices together */
 	unsigned devices, lanes;
 	enum vfiomig_gate gate;
-	bool json, verbose;
+	bool json;
+	struct output_options output;
 	const char *timeline; /* path of the page, or NULL */
 };
 
@@ -33,7 +34,6 @@ static const struct argp_option demo_argp_options[] = {
 	{ "config-after-iter", KEY_GATE, "auto|on|off", 0, "The gate (on)", 0 },
 	{ "json", KEY_JSON, NULL, 0, "Print one JSON object: the source's, with the destination's inside", 0 },
 	{ "timeline", KEY_TIMELINE, "FILE.html", 0, "Write a page that draws where the downtime went", 0 },
-	{ "verbose", 'v', NULL, 0, "Say what happens on the way", 0 },
 	{ 0 },
 };
 
@@ -60,8 +60,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_TIMELINE:
 		options->timeline = arg;
 		return 0;
-	case 'v':
-		options->verbose = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->output;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: it takes options only", arg);
@@ -71,6 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_child children[] = { { &output_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp demo_argp = {
 	demo_argp_options,
 	parse,
@@ -81,7 +82,7 @@ static const struct argp demo_argp = {
 	"  rdma-vfiomig demo\n"
 	"  rdma-vfiomig demo --bytes 1G --devices 4 --qps 8 --json\n\n"
 	"The exit code is the source's if it failed, else the destination's.",
-	NULL,
+	children,
 	NULL,
 	NULL,
 };
@@ -106,7 +107,7 @@ static void make_specs(struct demo *demo)
 		.transport = VFIOMIG_TRANSPORT_TCP,
 		.gate = options->gate,
 		.json = options->json,
-		.verbose = options->verbose,
+		.output = options->output,
 	};
 	for (unsigned i = 0; i < options->devices; i++) {
 		snprintf(demo->specs[i], sizeof(demo->specs[i]),

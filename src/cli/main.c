@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "privileges.h"
+#include "signals.h"
 #include "terminal.h"
 
 static const struct command {
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
+	signals_hold_questions();
 	privileges_bind();
 	argp_err_exit_status = VFIOMIG_USAGE;
 	argp_program_version_hook = print_version;

@@ -7,8 +7,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "describe.h"
+#include "events.h"
 #include "privileges.h"
 #include "signals.h"
 #include "terminal.h"
@@ -22,43 +23,27 @@ void migration_init(struct migration *migration, enum vfiomig_role role, const s
 
 static void log_line(void *context, enum vfiomig_log_level level, const char *text)
 {
-	static const char *const words[] = { "", "warning: ", "", "" };
+	static const enum terminal_level levels[] = {
+		[VFIOMIG_LOG_ERROR] = TERMINAL_ERROR,
+		[VFIOMIG_LOG_WARNING] = TERMINAL_WARNING,
+		[VFIOMIG_LOG_INFO] = TERMINAL_INFO,
+		[VFIOMIG_LOG_DEBUG] = TERMINAL_DEBUG,
+	};
 	const struct migration *migration = context;
 
-	/* An error's sentence comes with the result. */
-	if (level == VFIOMIG_LOG_WARNING || migration->transfer->verbose)
-		terminal_say("%s%s%s", migration->label, level <= VFIOMIG_LOG_DEBUG ? words[level] : "", text);
+	terminal_log(level <= VFIOMIG_LOG_DEBUG ? levels[level] : TERMINAL_DEBUG, "%s%s", migration->label, text);
 }
 
-static void show_progress(struct migration *migration, const char *text)
-{
-	time_t now = time(NULL);
-
-	if (terminal_is_tty()) {
-		terminal_progress("%s", text);
-	} else if (migration->transfer->verbose && migration->stats.bytes && now != migration->told_at) {
-		migration->told_at = now;
-		terminal_say("%s", text);
-	}
-}
-
-static void progress_line(void *context)
+static void on_progress(void *context)
 {
 	struct migration *migration = context;
-	struct vfiomig_stats *stats = &migration->stats;
-	struct units done, all, rate;
-	uint64_t expected_bytes = 0;
-	char text[128];
 
-	if (!migration->show_progress || vfiomig_session_stats(migration->session, stats))
-		return;
-	for (unsigned i = 0; i < stats->devices; i++)
-		expected_bytes += stats->device[i].expected_bytes;
-	done = units_bytes(stats->bytes);
-	all = units_bytes(expected_bytes > stats->bytes ? expected_bytes : stats->bytes);
-	rate = units_rate(stats->bytes, stats->elapsed_us);
-	snprintf(text, sizeof(text), "%-10s  %s of about %s  %s", stats->phase, done.text, all.text, rate.text);
-	show_progress(migration, text);
+	progress_tell(migration, &migration->progress, migration->first);
+}
+
+static void on_event(void *context, const struct vfiomig_event *event)
+{
+	events_session(context, event);
 }
 
 enum vfiomig_code migration_refuse(struct migration *migration, const struct vfiomig_error *err)
@@ -71,6 +56,7 @@ enum vfiomig_code migration_refuse(struct migration *migration, const struct vfi
 		result->error.code = VFIOMIG_INTERNAL;
 	snprintf(result->source_state, sizeof(result->source_state), source ? "running" : "unknown");
 	snprintf(result->destination_state, sizeof(result->destination_state), "untouched");
+	events_result(migration);
 	return result->error.code;
 }
 
@@ -111,9 +97,13 @@ enum vfiomig_code migration_start(struct migration *migration, struct vfiomig_op
 
 	options.context = migration;
 	options.log = log_line;
-	options.progress = progress_line;
-	if (!create_and_start(migration, &options, &err))
+	options.progress = on_progress;
+	options.event = events_wanted() ? on_event : NULL;
+	if (!create_and_start(migration, &options, &err)) {
+		events_start(migration);
+		describe_watch(migration);
 		return VFIOMIG_OK;
+	}
 	vfiomig_session_close(migration->session);
 	migration->session = NULL;
 	return migration_refuse(migration, &err);
@@ -128,6 +118,7 @@ static void take_result(struct migration *migration)
 				  !vfiomig_session_estimate(migration->session, &migration->estimate);
 	migration->budget.size = sizeof(migration->budget);
 	migration->has_budget = !vfiomig_session_budget(migration->session, &migration->budget);
+	events_result(migration);
 }
 
 /* What is waited for: whoever has ended, or has said all that it can say, is no longer polled. */
@@ -190,7 +181,7 @@ void migration_wait(struct migration *const *migrations, unsigned count, int sig
 	struct watch watch = { .migrations = migrations, .count = count };
 
 	for (unsigned i = 0; i < count; i++) {
-		migrations[i]->show_progress = !i;
+		migrations[i]->first = !i;
 		watch.ended[i] = !migrations[i]->session;
 	}
 	while (!all_ended(&watch))
@@ -261,11 +252,12 @@ void migration_explain(const struct migration *migration)
 	if (length && text[length - 1] == '.')
 		length--;
 	states_text(result, states, sizeof(states));
-	terminal_say("%s%.*s%s", migration->label, (int)length, text, states);
+	terminal_log(TERMINAL_ERROR, "%s%.*s%s", migration->label, (int)length, text, states);
 }
 
 void migration_close(struct migration *migration)
 {
+	describe_forget(migration);
 	vfiomig_session_close(migration->session);
 	migration->session = NULL;
 	for (unsigned i = 0; i < VFIOMIG_DEVICES_MAX; i++) {

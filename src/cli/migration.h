@@ -7,10 +7,10 @@
 #define CLI_MIGRATION_H
 
 #include <stdbool.h>
-#include <time.h>
 
 #include <vfiomig/vfiomig.h>
 
+#include "progress.h"
 #include "transfer.h"
 #include "units.h"
 
@@ -26,11 +26,11 @@ struct migration {
 	bool has_estimate, has_budget; /* else the two below say nothing */
 	struct vfiomig_estimate estimate;
 	struct vfiomig_budget budget;
-	bool insecure;	    /* nothing proves who the peer is, and what is sent leaves this machine */
-	bool show_progress; /* on a terminal; elsewhere said once a second, if verbose */
-	time_t told_at;	    /* when progress was last said where it cannot be shown */
-	bool cancelled;	    /* a signal came, perhaps too late to change the outcome */
-	bool holds;	    /* the devices stay open after the session */
+	bool insecure; /* nothing proves who the peer is, and what is sent leaves this machine */
+	bool first;    /* of those that are waited for at once: its progress is shown */
+	struct progress progress;
+	bool cancelled; /* a signal came, perhaps too late to change the outcome */
+	bool holds;	/* the devices stay open after the session */
 };
 
 /* Set it up; everything else is zero. */

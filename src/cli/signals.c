@@ -11,6 +11,17 @@
 
 #include "terminal.h"
 
+static void (*answer_question)(void);
+
+void signals_hold_questions(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int open_or_errno(void)
 {
 	sigset_t set;
@@ -19,6 +30,7 @@ static int open_or_errno(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -34,11 +46,24 @@ int signals_open(void)
 	return fd;
 }
 
+void signals_on_question(void (*answer)(void))
+{
+	answer_question = answer;
+}
+
 bool signals_take(int fd)
 {
 	struct signalfd_siginfo info;
 
-	return read(fd, &info, sizeof(info)) == sizeof(info);
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo != SIGUSR1)
+		return true;
+	if (answer_question)
+		answer_question();
+	else
+		terminal_say("no session is under way");
+	return false;
 }
 
 bool signals_wait(int fd, int other)

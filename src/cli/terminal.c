@@ -4,47 +4,129 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static bool line_shown;
+enum { COLUMNS_DEFAULT = 80 };
 
-bool terminal_is_tty(void)
+static struct {
+	enum terminal_level least;
+	bool journal;
+	void (*sink)(enum terminal_level level, const char *text);
+	size_t shown; /* characters of the progress line that is there */
+} terminal = { .least = TERMINAL_NOTICE };
+
+void terminal_setup(enum terminal_level least, bool journal)
 {
-	return isatty(STDERR_FILENO);
+	terminal.least = least;
+	terminal.journal = journal;
+}
+
+void terminal_divert(void (*sink)(enum terminal_level level, const char *text))
+{
+	terminal.sink = sink;
+}
+
+bool terminal_rewrites(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb");
+}
+
+bool terminal_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat here;
+	char rest;
+
+	if (!stream || sscanf(stream, "%llu:%llu%c", &device, &inode, &rest) != 2 || fstat(STDERR_FILENO, &here))
+		return false;
+	return here.st_dev == device && here.st_ino == inode;
+}
+
+unsigned terminal_columns(void)
+{
+	struct winsize size;
+
+	/* The last column is left empty: what is written there wraps on some terminals. */
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col < 2)
+		return COLUMNS_DEFAULT - 1;
+	return size.ws_col - 1U;
 }
 
 void terminal_clear(void)
 {
-	if (line_shown)
-		fputs("\r\033[K", stderr);
-	line_shown = false;
+	if (terminal.shown) {
+		fprintf(stderr, "\r%*s\r", (int)terminal.shown, "");
+		fflush(stderr);
+	}
+	terminal.shown = 0;
+}
+
+static void write_line(enum terminal_level level, const char *text)
+{
+	/* One write per message: processes that share a stderr do not tear each other's lines. */
+	if (terminal.journal)
+		fprintf(stderr, "<%d>%s\n", (int)level, text);
+	else
+		fprintf(stderr, "rdma-vfiomig: %s%s\n", level == TERMINAL_WARNING ? "warning: " : "", text);
+	fflush(stderr);
+}
+
+static void say(enum terminal_level level, const char *format, va_list args)
+{
+	char text[1200];
+
+	if (level > terminal.least)
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	if (terminal.sink) {
+		terminal.sink(level, text);
+		return;
+	}
+	terminal_clear();
+	write_line(level, text);
 }
 
 void terminal_say(const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
-	/* One write per message: processes that share a stderr do not tear each other's lines. */
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	say(TERMINAL_NOTICE, format, args);
 	va_end(args);
-	terminal_clear();
-	fprintf(stderr, "rdma-vfiomig: %s\n", text);
-	fflush(stderr);
 }
 
-void terminal_progress(const char *format, ...)
+void terminal_log(enum terminal_level level, const char *format, ...)
 {
 	va_list args;
 
-	if (!terminal_is_tty())
-		return;
-	fputc('\r', stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(level, format, args);
 	va_end(args);
-	fputs("\033[K", stderr);
+}
+
+const char *terminal_level_name(enum terminal_level level)
+{
+	static const char *const names[] = {
+		[TERMINAL_ERROR] = "error", [TERMINAL_WARNING] = "warning", [TERMINAL_NOTICE] = "notice",
+		[TERMINAL_INFO] = "info",   [TERMINAL_DEBUG] = "debug",
+	};
+
+	return names[level];
+}
+
+void terminal_progress(const char *text)
+{
+	size_t length = strlen(text);
+
+	/* What is left of a longer line is written over, not erased: every terminal can do that. */
+	fprintf(stderr, "\r%s%*s", text, length < terminal.shown ? (int)(terminal.shown - length) : 0, "");
 	fflush(stderr);
-	line_shown = true;
+	terminal.shown = length;
 }

@@ -94,7 +94,6 @@ static const struct argp_option options[] = {
 	  "written, --then exec is run, and what a further session needs is opened as that user",
 	  GROUP_COMMON },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as one JSON object per session on stdout", GROUP_OUTPUT },
-	{ "verbose", 'v', NULL, 0, "Say what happens on the way", GROUP_OUTPUT },
 	{ 0 },
 };
 
@@ -191,6 +190,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct transfer_options *transfer = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &transfer->output;
+		return 0;
 	case 'd':
 		add_device(state, transfer, arg);
 		return 0;
@@ -228,9 +230,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON:
 		transfer->json = true;
 		return 0;
-	case 'v':
-		transfer->verbose = true;
-		return 0;
 	case ARGP_KEY_END:
 		check_whole(state, transfer);
 		return 0;
@@ -239,7 +238,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp transfer_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+static const struct argp_child children[] = { { &output_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp transfer_argp = { options, parse, NULL, NULL, children, NULL, NULL };
 
 bool transfer_spec_is_vfio(const char *spec)
 {

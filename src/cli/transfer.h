@@ -10,6 +10,7 @@
 
 #include <vfiomig/vfiomig.h>
 
+#include "output.h"
 #include "vmm.h"
 
 /* Zero is the library's default, except for the words of the command line. */
@@ -30,7 +31,8 @@ struct transfer_options {
 	const char *psk_file, *tls_dir; /* at most one of them */
 	enum vfiomig_payload payload;	/* needs one of the two */
 	bool insecure;			/* neither is needed, wherever the peer is */
-	bool json, verbose;
+	bool json;
+	struct output_options output;
 	/* A rehearsal: by lane, the bytes after which it is lost, plus one; 0: it is not. */
 	uint64_t lose_after[VFIOMIG_LANES_MAX];
 };

@@ -27,7 +27,7 @@ int transfer_check_address(const struct transfer_options *transfer, enum vfiomig
 	if (!transfer_is_plain(transfer) || address_is_loopback(address))
 		return 0;
 	if (transfer->insecure) {
-		terminal_say("WARNING: --insecure: nothing is encrypted and nobody proves who he is: %s %s",
+		terminal_log(TERMINAL_WARNING, "--insecure: nothing is encrypted and nobody proves who he is: %s %s",
 			     source ? "the state goes to whoever answers at"
 				    : "these devices take their state from whoever reaches",
 			     address);

@@ -52,7 +52,7 @@ bool vmm_hear(enum vfiomig_role role, short revents, struct vfiomig_session *ses
 	if (revents & POLLIN)
 		words[role].tell(session);
 	else
-		terminal_say("%swarning: --%s: its writer went away in silence, so nobody can say any more %s", label,
-			     words[role].option, words[role].word);
+		terminal_log(TERMINAL_WARNING, "%s--%s: its writer went away in silence, so nobody can say any more %s",
+			     label, words[role].option, words[role].word);
 	return false;
 }

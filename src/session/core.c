@@ -222,6 +222,7 @@ static void on_fact(struct core *core, const struct core_event *event, uint64_t 
 void core_step(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
 {
 	actions->count = 0;
+	actions->entered = 0;
 	switch (event->kind) {
 	case CORE_START:
 		core_enter(core, PHASE_CONNECT, now, actions);

@@ -144,6 +144,7 @@ enum { CORE_ACTIONS_MAX = 2 * VFIOMIG_DEVICES_MAX + 16 };
 
 struct core_actions {
 	unsigned count;
+	uint32_t entered; /* phases that began in this step, bit per enum core_phase, which is their order */
 	struct core_action action[CORE_ACTIONS_MAX];
 };
 

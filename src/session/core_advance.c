@@ -195,6 +195,7 @@ void core_enter(struct core *core, enum core_phase phase, uint64_t now, struct c
 {
 	core->phase = phase;
 	core->phase_ns = now;
+	actions->entered |= UINT32_C(1) << phase;
 	if (core->phases[phase].enter)
 		core->phases[phase].enter(core, actions);
 }

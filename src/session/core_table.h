@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What core.c and the two sides' tables share. Private to core*.c. */
+/* What core.c and the two sides' tables share. Private to core*.c, and to those who only tell of it (describe.c, session_tell.c). */
 #ifndef SESSION_CORE_TABLE_H
 #define SESSION_CORE_TABLE_H
 

@@ -41,6 +41,11 @@ static int take_memory(struct vfiomig_session *session)
 	session->frame = calloc(1, MESSAGE_BYTES_MAX);
 	session->events.ring = calloc(EVENTS_MAX, sizeof(*session->events.ring));
 	session->log = calloc(LOG_LINES_MAX, sizeof(*session->log));
+	if (session->options.event) {
+		session->told = calloc(TOLD_MAX, sizeof(*session->told));
+		if (!session->told)
+			return -ENOMEM;
+	}
 	if (session->role == VFIOMIG_DESTINATION)
 		session->offer_devices = calloc(VFIOMIG_DEVICES_MAX, sizeof(*session->offer_devices));
 	return session->frame && session->events.ring && session->log &&
@@ -329,6 +334,7 @@ static void free_session(struct vfiomig_session *session)
 	free(session->frame);
 	free(session->events.ring);
 	free(session->log);
+	free(session->told);
 	free(session->offer_devices);
 	free(session);
 }

@@ -46,6 +46,7 @@ enum {
 	EVENTS_MAX = 4 * VFIOMIG_DEVICES_MAX + 2 * VFIOMIG_LANES_MAX,
 	LOG_LINES_MAX = 64,
 	LOG_LINE_BYTES = 640,
+	TOLD_MAX = 256,
 };
 
 /* What the fabric thread can be asked for; bits. */
@@ -192,6 +193,15 @@ struct vfiomig_session {
 	unsigned log_head, log_count;
 	unsigned log_lost; /* lines for which there was no room; told once there is */
 	uint64_t progress_ns;
+	struct vfiomig_event *told; /* TOLD_MAX ring of what the caller has not heard yet; NULL: it wants none */
+	unsigned told_head, told_count;
+	uint64_t estimate_told_ns; /* control thread */
+
+	/* For session_describe.c alone: nothing is decided by these. */
+	atomic_ullong control_turn_ns; /* when the control thread last began a round of its loop */
+	atomic_uint fabric_doing;      /* enum fabric_request that it is carrying out; 0: it polls */
+	atomic_ullong fabric_doing_ns;
+	atomic_ullong lane_moved_ns[VFIOMIG_LANES_MAX]; /* when a packet, a credit or a completion last came over it */
 };
 
 /* session_events.c: any thread. */
@@ -269,6 +279,7 @@ void session_send_body(struct vfiomig_session *session, enum message_type messag
 void session_watch_missing(struct vfiomig_session *session);
 
 #include "session/session_lanes.h"
+#include "session/session_tell.h"
 
 /* session_device.c */
 void *session_device_main(void *device);

@@ -50,6 +50,13 @@ bool session_device_abandoned(struct session_device *device)
 	return atomic_load(&device->call_ns) == CALL_ABANDONED;
 }
 
+uint64_t session_call_since(struct session_device *device)
+{
+	unsigned long long began = atomic_load(&device->call_ns);
+
+	return began == CALL_ABANDONED ? 0 : began;
+}
+
 static void give_up(struct vfiomig_session *session, struct session_device *device, enum device_request request,
 		    struct vfiomig_error *err)
 {

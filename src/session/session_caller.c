@@ -64,9 +64,12 @@ static bool take_line(struct vfiomig_session *session, struct session_log *line)
 int vfiomig_session_dispatch(struct vfiomig_session *session)
 {
 	struct session_log line;
+	struct vfiomig_event event;
 	bool ended;
 
 	session_drain(session->notify_fd);
+	while (session_take_told(session, &event))
+		session->options.event(session->options.context, &event);
 	while (take_line(session, &line))
 		session->options.log(session->options.context, line.level, line.text);
 	if (session_tell_phases(session) && session->options.prepared)

@@ -80,7 +80,7 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 void session_step(struct vfiomig_session *session, const struct core_event *event)
 {
 	static const struct core_event commit = { .kind = CORE_COMMIT };
-	enum core_phase before = session->core.phase;
+	struct session_witness before = session_witness(session);
 	struct core_actions actions;
 	bool owed;
 
@@ -89,11 +89,10 @@ void session_step(struct vfiomig_session *session, const struct core_event *even
 	session->commit_owed = false;
 	core_step(&session->core, owed ? &commit : event, clock_now_ns(), &actions);
 	atomic_store(&session->committed, core_too_late(&session->core));
-	if (session->core.phase != before)
+	if (session->core.phase != before.phase)
 		session_note_phase(session);
 	pthread_mutex_unlock(&session->snapshot_lock);
-	if (session->core.phase != before)
-		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
+	session_tell_step(session, &before, owed ? &commit : event, &actions);
 	for (unsigned i = 0; i < actions.count; i++)
 		carry_out(session, &actions.action[i]);
 	if (owed)
@@ -338,6 +337,7 @@ void *session_control_main(void *argument)
 		bool cancelled;
 
 		wait_for_news(session, &cancelled);
+		atomic_store_explicit(&session->control_turn_ns, clock_now_ns(), memory_order_relaxed);
 		if (cancelled)
 			session_hear_cancel(session);
 		hear_threads(session);

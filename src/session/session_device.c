@@ -16,8 +16,15 @@ enum { MAILBOX_QUIT = -1 };
 
 void session_ask_device(struct session_device *device, enum device_request request)
 {
+	atomic_store_explicit(&device->asked_ns, clock_now_ns(), memory_order_relaxed);
 	atomic_store(&device->request, (int)request);
 	session_signal(device->wake_fd);
+}
+
+void session_await(struct session_device *device, enum session_await what, uint64_t since_ns)
+{
+	atomic_store_explicit(&device->awaits_ns, since_ns, memory_order_relaxed);
+	atomic_store_explicit(&device->awaits, (int)what, memory_order_relaxed);
 }
 
 void session_quit_device(struct session_device *device)
@@ -243,6 +250,7 @@ void *session_device_main(void *argument)
 		device->call[request].begin_ns = clock_now_ns();
 		serve_in_time(device, (enum device_request)request, &err);
 		device->call[request].end_ns = clock_now_ns();
+		session_await(device, AWAIT_NOTHING, 0);
 		done.counts = device->counts;
 		done.device = device->number;
 		done.request = (enum device_request)request;

@@ -41,6 +41,16 @@ struct session_precopy {
 	uint64_t initial_packets;
 };
 
+/* What a device's thread waits for inside a long request, for session_describe.c alone. */
+enum session_await {
+	AWAIT_NOTHING = 0,
+	AWAIT_SLOT,   /* source: one that is free */
+	AWAIT_LOADED, /* source: that the destination has loaded what PRE_COPY gave */
+	AWAIT_DEVICE, /* source: that there is something to be read from the device; destination: that it takes something */
+	AWAIT_PACKETS, /* destination: the next one */
+	AWAIT_COUNT
+};
+
 struct session_device {
 	struct vfiomig_session *session;
 	struct vfiomig_device *device; /* the caller's */
@@ -51,6 +61,9 @@ struct session_device {
 	atomic_int request;			      /* mailbox: enum device_request; taken by the thread; -1: quit */
 	atomic_int state;			      /* enum vfiomig_state, as last seen by the thread */
 	atomic_ullong call_ns;			      /* when its call began; 0: it is in none; or CALL_ABANDONED */
+	atomic_int awaits;			      /* enum session_await */
+	atomic_ullong awaits_ns;		      /* since when */
+	atomic_ullong asked_ns;			      /* when it was last asked for something */
 	atomic_ullong wait_ns;			      /* spent waiting for a slot, or for data */
 	struct budget_call call[REQUEST_COUNT];	      /* the thread's, until its answer is posted */
 	struct stream_counts counts;		      /* of the stream so far, PRE_COPY included; the thread's */

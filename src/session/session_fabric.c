@@ -186,8 +186,12 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 		return;
 	pthread_mutex_lock(&session->poll_lock);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (requests & calls[i].request)
+		if (requests & calls[i].request) {
+			atomic_store_explicit(&session->fabric_doing_ns, clock_now_ns(), memory_order_relaxed);
+			atomic_store_explicit(&session->fabric_doing, calls[i].request, memory_order_relaxed);
 			calls[i].call(session);
+			atomic_store_explicit(&session->fabric_doing, 0, memory_order_relaxed);
+		}
 	pthread_mutex_unlock(&session->poll_lock);
 }
 
@@ -195,10 +199,13 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 static unsigned poll_lanes(struct vfiomig_session *session)
 {
 	struct fabric_event events[EVENTS_BATCH];
-	unsigned count = session->fabric->ops->poll(session->fabric, clock_now_ns(), events, EVENTS_BATCH);
+	uint64_t now = clock_now_ns();
+	unsigned count = session->fabric->ops->poll(session->fabric, now, events, EVENTS_BATCH);
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		atomic_store_explicit(&session->lane_moved_ns[events[i].lane], now, memory_order_relaxed);
 		session_on_lane_event(session, &events[i]);
+	}
 	return count;
 }
 

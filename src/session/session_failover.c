@@ -81,6 +81,9 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 static void tell_replaced(struct vfiomig_session *session, unsigned lane, uint64_t resent)
 {
 	const char *cause = session->fabric->ops->error(session->fabric, lane)->text;
+	struct vfiomig_event event = { .kind = VFIOMIG_EVENT_LANE_REPLACED, .lane = lane, .packets = resent };
+
+	session_tell(session, &event);
 
 	if (session->role == VFIOMIG_DESTINATION)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s; the other lanes carry on", cause);

@@ -44,7 +44,10 @@ static void wake(struct vfiomig_session *session, const struct flow_action *acti
 
 static void step_sent(struct vfiomig_session *session, unsigned lane, uint64_t cookie, struct flow_actions *actions)
 {
-	atomic_store_explicit(&session->last_packet_ns, clock_now_ns(), memory_order_relaxed);
+	uint64_t now = clock_now_ns();
+
+	atomic_store_explicit(&session->last_packet_ns, now, memory_order_relaxed);
+	atomic_store_explicit(&session->lane_moved_ns[lane], now, memory_order_relaxed);
 	pthread_mutex_lock(&session->flow_lock);
 	flow_sent(&session->flow, lane, (unsigned)(cookie >> 32), (unsigned)(cookie & UINT32_MAX), actions);
 	pthread_mutex_unlock(&session->flow_lock);

@@ -135,6 +135,8 @@ static int next_batch(struct session_device *device, struct batch *batch, struct
 		if (batch->count > 0)
 			return 0;
 		if (idle == 0)
+			session_await(device, AWAIT_PACKETS, batch->begin_ns);
+		if (idle == 0)
 			PROBE2(vfio_load_state_device_buffer_starved, session_device_label(device),
 			       device->counts.packets);
 		if (wait_for_packets(device, &idle))
@@ -173,7 +175,9 @@ static int load_batch(struct session_device *device, const struct batch *batch, 
 	int rc;
 
 	PROBE2(vfio_load_state_device_buffer_load_start, label, batch->header[0].index);
+	session_await(device, AWAIT_DEVICE, batch->begin_ns);
 	rc = loader_write(device->loader, batch->piece, batch->count);
+	session_await(device, AWAIT_NOTHING, 0);
 	PROBE2(vfio_load_state_device_buffer_load_end, label, batch->header[batch->count - 1].index);
 	if (!rc)
 		return 0;

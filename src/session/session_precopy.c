@@ -119,6 +119,7 @@ static int settle(struct session_device *device, struct vfiomig_error *err)
 {
 	struct vfiomig_session *session = device->session;
 
+	session_await(device, AWAIT_LOADED, clock_now_ns());
 	for (;;) {
 		bool settled;
 

@@ -62,8 +62,10 @@ static int take_slot(struct session_device *device, unsigned *slot, uint64_t *in
 			device->slot_wait_us = (clock_now_ns() - began_ns) / NS_PER_US;
 		if (taken)
 			return 0;
-		if (!began_ns)
+		if (!began_ns) {
 			began_ns = clock_now_ns();
+			session_await(device, AWAIT_SLOT, began_ns);
+		}
 		rc = session_device_wait(device);
 		if (rc)
 			return rc;
@@ -142,8 +144,10 @@ int session_read_packet(struct session_device *device, uint32_t flags, enum read
 	if (rc)
 		return read_error(device, flags, rc, err);
 	began_ns = clock_now_ns();
+	session_await(device, AWAIT_DEVICE, began_ns);
 	rc = reader_fill(&device->reader, arena_payload(&session->arena, device->number, slot), device->packet_bytes,
 			 &got, stop);
+	session_await(device, AWAIT_NOTHING, 0);
 	if (rc)
 		return read_error(device, flags, rc, err);
 	if (*stop == READER_NOTHING && flags & PACKET_STOP_COPY)
@@ -165,6 +169,7 @@ static int send_config(struct session_device *device, struct vfiomig_error *err)
 	if (take_slot(device, &slot, &index))
 		return read_error(device, flags, -ECANCELED, err);
 	began_ns = clock_now_ns();
+	session_await(device, AWAIT_NOTHING, 0);
 	session_call_begin(device);
 	bytes = device_config_get(device->device, arena_payload(&session->arena, device->number, slot),
 				  CONFIG_BLOB_BYTES_MAX, &cause);

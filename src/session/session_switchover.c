@@ -148,6 +148,18 @@ static bool rates_are_fresh(struct vfiomig_session *session, uint64_t now)
 	       now - session->complete_ns > PATIENCE_MS * NS_PER_MS;
 }
 
+/* The first, one a second, and the one by which it is decided. */
+static void tell_estimate(struct vfiomig_session *session, uint64_t expected_us, uint64_t now, bool last)
+{
+	struct vfiomig_event event = { .kind = VFIOMIG_EVENT_ESTIMATE, .us = expected_us };
+
+	if (session->estimate_told_ns && now - session->estimate_told_ns < (last ? 1 : NS_PER_S))
+		return;
+	session->estimate_told_ns = now;
+	if (!session->record)
+		session_tell(session, &event);
+}
+
 static void refuse_switchover(struct vfiomig_session *session, const struct vfiomig_estimate *estimate)
 {
 	const struct session_device *device = &session->device[estimate->slowest_device];
@@ -172,6 +184,7 @@ void session_judge_switchover(struct vfiomig_session *session)
 		return;
 	session_measure_again(session);
 	estimate = reckon(session);
+	tell_estimate(session, estimate.expected_us, now, false);
 	if (options->flags & VFIOMIG_EXTERNAL_SWITCHOVER && !atomic_load(&session->switchover_asked))
 		return;
 	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
@@ -185,6 +198,7 @@ void session_judge_switchover(struct vfiomig_session *session)
 		return;
 	}
 	session->due_told = true;
+	tell_estimate(session, estimate.expected_us, now, true);
 	session_log_line(session, VFIOMIG_LOG_INFO, "switchover: the devices will stand still for about %llu us",
 			 (unsigned long long)estimate.expected_us);
 	session_step(session, &(struct core_event){ .kind = CORE_FACT, .fact = FACT_SWITCHOVER_DUE });

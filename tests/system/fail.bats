@@ -72,8 +72,13 @@ rolled_back()
 # A stream slow enough that it certainly flows when something happens to it: 64 MiB at 1 MiB/s.
 slow=sim:bytes=64M,read-rate=1M
 
-# Packets have come, and were said to have.
-flows() { grep -q 'of about' recv.err && grep -q 'of about' send.err; }
+# Packets have gone and come: both say so when they are asked.
+flows()
+{
+	grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.err || return
+	kill -USR1 "$pid_recv" "$pid_send"
+	grep -Eq '; [1-9][0-9]* packets, [0-9]+ bytes arrived' recv.err && grep -Eq '; [1-9][0-9]* packets, [0-9]+ bytes read' send.err
+}
 
 begin_slow()
 {

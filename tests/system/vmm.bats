@@ -22,8 +22,12 @@ gated()
 	send_start --device sim:bytes=2M --iterables-done-fd "$done" --verbose
 }
 
-# All of it is out, and both wait: progress is said once a second, and a session that did not wait would be over before.
-waits() { (($(grep -c ' 2.00 MiB of about 2.00 MiB' send.err) >= 3)); }
+# waits_for WHAT: all is loaded, and by its own word the receiver's gate waits for nothing else.
+waits_for()
+{
+	kill -USR1 "$pid_recv"
+	grep -q "its load of its config state is next; waits for $1 (the gate)" recv.err
+}
 
 arrived()
 {
@@ -36,7 +40,7 @@ arrived()
 @test "the platform is ready before the iterables are done" {
 	gated
 	echo >&"$ready"
-	until_true waits
+	until_true waits_for 'the token'
 	alive send recv
 	echo >&"$done"
 	arrived
@@ -45,7 +49,7 @@ arrived()
 @test "the iterables are done before the platform is ready" {
 	gated
 	echo >&"$done"
-	until_true waits
+	until_true waits_for "the VMM's platform"
 	alive send recv
 	echo >&"$ready"
 	arrived
@@ -67,7 +71,7 @@ arrived()
 	word ready
 	recv --once --device sim:bytes=2M --config-after-iter on --platform-ready-fd "$ready"
 	send_start --device sim:bytes=2M --verbose
-	until_true waits
+	until_true waits_for "the VMM's platform"
 	alive recv
 	echo >&"$ready"
 	arrived
@@ -83,7 +87,7 @@ arrived()
 
 @test "a wait for a word can be cancelled" {
 	gated
-	until_true waits
+	until_true waits_for "the VMM's platform, the token"
 	kill -TERM "$pid_send"
 	ended send
 	ended recv
@@ -116,7 +120,7 @@ arrived()
 	pids+=("$pid_send")
 	said_so() { grep -q -- '--iterables-done-fd: its writer went away in silence' send.err; }
 	until_true said_so
-	until_true waits
+	until_true waits_for 'the token'
 	kill -TERM "$pid_send"
 	ended send
 	ended recv

@@ -55,6 +55,17 @@ Test(core_source, stops_nothing_before_the_destination_is_ready)
 	cr_assert_eq(rig.core.stop_ns, rig.now);
 }
 
+Test(core_source, tells_of_every_phase_that_a_step_went_through)
+{
+	start(1, RIG_NONE, RIG_NONE);
+	rig_to_precopy(&rig);
+	rig_fact(&rig, FACT_SWITCHOVER_DUE);
+	rig_assert_phase(&rig, PHASE_STREAM);
+	cr_assert_eq(rig.actions.entered, 1U << PHASE_SWITCHOVER | 1U << PHASE_STREAM);
+	rig_event(&rig, CORE_TICK, NULL);
+	cr_assert_eq(rig.actions.entered, 0);
+}
+
 Test(core_source, ready_may_come_before_its_own_fabric_stands)
 {
 	start(1, RIG_ALL, RIG_NONE);
