@@ -24,6 +24,8 @@ enum {
 	VFIOMIG_SLOTS_MAX = 65536,
 	VFIOMIG_SLOT_BYTES_MIN = 65536,
 	VFIOMIG_SLOT_BYTES_MAX = 64 << 20,
+	VFIOMIG_RAILS_MAX = 8,
+	VFIOMIG_RAIL_TEXT_BYTES = 96,
 };
 
 enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
@@ -88,6 +90,11 @@ struct vfiomig_options {
 	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
 	uint64_t
 		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
+	/*
+	 * Source: the paths that lanes are spread over, up to the first NULL: "REMOTE" or "LOCAL=REMOTE", addresses without port. None: one path, from bind
+	 * to peer, which is the control connection's in any case. The destination's listener must cover each REMOTE. Copied.
+	 */
+	const char *rail[VFIOMIG_RAILS_MAX];
 };
 
 struct vfiomig_lane_stats {
@@ -127,6 +134,8 @@ struct vfiomig_stats {
 	unsigned lanes_lost;	 /* while they were needed; the others carried on */
 	uint64_t packets_resent; /* source: that a lost lane was given and others carried */
 	unsigned refused;	 /* destination: connections that could not prove what they must, lanes among them */
+	unsigned rails;		 /* 0: none were named; else lane l is on rail l % rails */
+	char rail[VFIOMIG_RAILS_MAX][VFIOMIG_RAIL_TEXT_BYTES]; /* source: "LOCAL=REMOTE"; destination: "LOCAL" */
 };
 
 /* How it ended. */
@@ -145,6 +154,12 @@ struct vfiomig_result {
 int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);
 /* "ADDRESS:PORT" as bound. */
 const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
+/*
+ * Be there at @host as well, an address of this machine without a port: for lanes of a source that names it as a rail, over the same port. With a
+ * listener on all addresses it is only made sure that @host is one. Before any session uses the listener. Errors as of _open, and -E2BIG beyond
+ * VFIOMIG_RAILS_MAX of them.
+ */
+int vfiomig_listener_add_rail(struct vfiomig_listener *listener, const char *host, struct vfiomig_error *err);
 void vfiomig_listener_close(struct vfiomig_listener *listener);
 
 /* *@out is the caller's to close. -EINVAL: an option is out of range (VFIOMIG_USAGE); -ENOMEM. */

@@ -37,8 +37,10 @@ static json_t *lane_array(const struct vfiomig_stats *stats)
 	json_t *lanes = json_array();
 
 	for (unsigned i = 0; i < stats->lanes && i < VFIOMIG_LANES_MAX; i++)
-		json_array_append_new(lanes, json_pack("{so so}", "packets", json_value_integer(stats->lane[i].packets),
-						       "bytes", json_value_integer(stats->lane[i].bytes)));
+		json_array_append_new(
+			lanes, json_pack("{so so so}", "packets", json_value_integer(stats->lane[i].packets), "bytes",
+					 json_value_integer(stats->lane[i].bytes), "rail",
+					 stats->rails ? json_value_text(stats->rail[i % stats->rails]) : json_null()));
 	return lanes;
 }
 

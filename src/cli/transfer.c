@@ -27,6 +27,7 @@ enum {
 	KEY_USER,
 	KEY_JSON,
 	KEY_LOSE_LANE,
+	KEY_RAIL,
 };
 
 enum { GROUP_COMMON = 2, GROUP_OUTPUT };
@@ -84,6 +85,15 @@ static const struct argp_option options[] = {
 	  GROUP_COMMON },
 	{ "insecure", KEY_INSECURE, NULL, 0,
 	  "Do without either of them on an address that is not this machine's own loopback", GROUP_COMMON },
+	{ "rail", KEY_RAIL, "[LOCAL=]REMOTE", 0,
+	  "A path that the lanes are spread over, where both hosts have several links; give it once per path. The "
+	  "sender names "
+	  "the receiver's address, and its own if the kernel is not to choose it; lanes take the paths in turn, the "
+	  "nearest to the "
+	  "device first. The receiver names its own addresses (ADDR), unless it listens on all. The control connection "
+	  "stays on "
+	  "--to",
+	  GROUP_COMMON },
 	{ "lose-lane", KEY_LOSE_LANE, "LANE[@BYTES]", 0,
 	  "Rehearse the loss of a lane: this side lets it break once it has carried BYTES (0), and the others take "
 	  "over; give "
@@ -105,6 +115,17 @@ static void add_device(struct argp_state *state, struct transfer_options *transf
 	transfer->specs[transfer->devices++] = spec;
 }
 
+static void add_rail(struct argp_state *state, struct transfer_options *transfer, const char *arg)
+{
+	unsigned i = 0;
+
+	while (i < VFIOMIG_RAILS_MAX && transfer->rail[i])
+		i++;
+	if (i == VFIOMIG_RAILS_MAX)
+		argp_error(state, "--rail %s: there are at most %d rails", arg, VFIOMIG_RAILS_MAX);
+	transfer->rail[i] = arg;
+}
+
 static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
 {
 	switch (key) {
@@ -114,6 +135,9 @@ static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct
 		return 0;
 	case KEY_USER:
 		transfer->user = arg;
+		return 0;
+	case KEY_RAIL:
+		add_rail(state, transfer, arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

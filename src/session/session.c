@@ -32,7 +32,7 @@ static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
 	rc = address_resolve(session->options.peer, false, &session->remote, &bytes, err);
 	if (!rc && session->options.bind)
 		rc = address_resolve_host(session->options.bind, &session->local, &bytes, err);
-	return rc;
+	return rc ? rc : session_parse_rails(session, err);
 }
 
 static int take_memory(struct vfiomig_session *session)

@@ -78,6 +78,12 @@ struct session_log {
 	char text[LOG_LINE_BYTES];
 };
 
+/* One path to the peer: addresses as of struct fabric_rail. */
+struct session_rail {
+	struct sockaddr_storage local, peer;
+	int numa_node; /* of the card with the local address; -1 unknown */
+};
+
 struct vfiomig_session {
 	enum vfiomig_role role;
 	struct vfiomig_options options; /* with its defaults filled in; the strings are resolved and gone */
@@ -117,6 +123,9 @@ struct vfiomig_session {
 	bool said_all; /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
+	/* Source: the caller's, ordered by the fabric thread's probe; destination: the offer's, before it. Then read-only. */
+	struct session_rail rail[VFIOMIG_RAILS_MAX];
+	unsigned rails;
 	/* Telemetry: control thread; the source's view unless it says otherwise. */
 	struct clocks clocks_before, clocks_after;
 	struct telemetry_measured measured; /* the last one */
@@ -222,6 +231,21 @@ void session_note_up(struct vfiomig_session *session);
 void session_step(struct vfiomig_session *session, const struct core_event *event);
 int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
 		      struct vfiomig_error *err);
+
+/*
+ * session_rails.c. parse: what the caller of a source named (VFIOMIG_USAGE). find, fabric thread: can this source go there, from where, and which is
+ * nearest? That one comes first (VFIOMIG_PREFLIGHT: "rail-unreachable"). offer, take: to the destination, which must know each of them
+ * (VFIOMIG_PREFLIGHT: "rail-unknown"). put: what the fabric is to know. tell: into the statistics.
+ */
+int session_parse_rails(struct vfiomig_session *session, struct vfiomig_error *err);
+int session_find_rails(struct vfiomig_session *session, struct vfiomig_error *err);
+void session_offer_rails(const struct vfiomig_session *session, struct message_offer *offer);
+int session_take_rails(struct vfiomig_session *session, struct vfiomig_error *err);
+void session_put_rails(const struct vfiomig_session *session, struct fabric_config *config);
+void session_tell_rails(const struct vfiomig_session *session, struct vfiomig_stats *stats);
+
+/* session_probe.c: fabric thread, FABRIC_PROBE. */
+void session_probe(struct vfiomig_session *session);
 
 /* session_journal.c: open before the threads are there, the others on the control thread. -errno as of journal_file.h. */
 int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err);

@@ -36,7 +36,7 @@ static inline void vrig_address(struct sockaddr_storage *out, const char *text)
 static inline void vrig_init(struct vrig *rig, enum vfiomig_role role, unsigned lanes)
 {
 	fake_reset();
-	*rig = (struct vrig){ .peer = { .base = UINT64_C(0x700000000000), .rkey = 99 } };
+	*rig = (struct vrig){ .peer = { .base = UINT64_C(0x700000000000), .rkey = { 99 } } };
 	rig->arena.shape =
 		(struct arena_shape){ .devices = VRIG_DEVICES, .slots = VRIG_SLOTS, .slot_bytes = VRIG_SLOT_BYTES };
 	rig->arena.base = (uint8_t *)0x10000;
