@@ -35,6 +35,8 @@ enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 
 /* Whether packets are sealed (AES-256-GCM). AUTO: if the peer asks for it; only AEAD against CLEAR is refused. */
 enum vfiomig_payload { VFIOMIG_PAYLOAD_AUTO = 0, VFIOMIG_PAYLOAD_CLEAR = 1, VFIOMIG_PAYLOAD_AEAD = 2 };
 enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
+/* AUTO: slots on the network card's NUMA node, a device's thread on the device's; OFF: anywhere; NODE: all on one. */
+enum vfiomig_numa { VFIOMIG_NUMA_AUTO = 0, VFIOMIG_NUMA_OFF = 1, VFIOMIG_NUMA_NODE = 2 };
 enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG_INFO, VFIOMIG_LOG_DEBUG };
 
 /* Flags of struct vfiomig_options. */
@@ -95,6 +97,8 @@ struct vfiomig_options {
 	 * to peer, which is the control connection's in any case. The destination's listener must cover each REMOTE. Copied.
 	 */
 	const char *rail[VFIOMIG_RAILS_MAX];
+	enum vfiomig_numa numa;
+	int numa_node; /* of VFIOMIG_NUMA_NODE; one that this machine does not have is refused by _start (PREFLIGHT) */
 };
 
 struct vfiomig_lane_stats {
@@ -136,6 +140,10 @@ struct vfiomig_stats {
 	unsigned refused;	 /* destination: connections that could not prove what they must, lanes among them */
 	unsigned rails;		 /* 0: none were named; else lane l is on rail l % rails */
 	char rail[VFIOMIG_RAILS_MAX][VFIOMIG_RAIL_TEXT_BYTES]; /* source: "LOCAL=REMOTE"; destination: "LOCAL" */
+	/* NUMA nodes, -1: unknown, or anywhere. */
+	int slots_node;			      /* where the slots' memory was wished */
+	int card_node;			      /* the network card's, as far as it is known */
+	int device_node[VFIOMIG_DEVICES_MAX]; /* where the device's thread runs */
 };
 
 /* How it ended. */

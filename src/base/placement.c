@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <numaif.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -71,26 +72,38 @@ unsigned placement_distance(const char *sysfs, int a, int b)
 	return distance < UINT_MAX ? (unsigned)distance : UINT_MAX;
 }
 
+/* strtoul would take a sign, too. */
+static bool parse_number(const char **text, unsigned long *number)
+{
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	*number = strtoul(*text, &end, 10);
+	*text = end;
+	return true;
+}
+
 /* "0-3,8,10-11" */
 static int parse_cpus(const char *text, cpu_set_t *cpus)
 {
 	CPU_ZERO(cpus);
 	while (*text && *text != '\n') {
-		char *end;
-		unsigned long first = strtoul(text, &end, 10), last = first;
+		unsigned long first, last;
 
-		if (end == text)
+		if (!parse_number(&text, &first))
 			return -EINVAL;
-		if (*end == '-') {
-			text = end + 1;
-			last = strtoul(text, &end, 10);
-			if (end == text || last < first)
+		last = first;
+		if (*text == '-') {
+			text++;
+			if (!parse_number(&text, &last) || last < first)
 				return -EINVAL;
 		}
 		for (unsigned long cpu = first; cpu <= last && cpu < CPU_SETSIZE; cpu++)
 			CPU_SET(cpu, cpus);
-		text = *end == ',' ? end + 1 : end;
-		if (*text && *text != '\n' && *end != ',')
+		if (*text == ',')
+			text++;
+		else if (*text && *text != '\n')
 			return -EINVAL;
 	}
 	return 0;

@@ -28,6 +28,7 @@ enum {
 	KEY_JSON,
 	KEY_LOSE_LANE,
 	KEY_RAIL,
+	KEY_NUMA_NODE,
 };
 
 enum { GROUP_COMMON = 2, GROUP_OUTPUT };
@@ -94,6 +95,11 @@ static const struct argp_option options[] = {
 	  "stays on "
 	  "--to",
 	  GROUP_COMMON },
+	{ "numa-node", KEY_NUMA_NODE, "N|auto|off", 0,
+	  "Where memory and threads are: auto has the slots on the network card's NUMA node and each device's thread "
+	  "on the "
+	  "device's; N has all on that node",
+	  GROUP_COMMON },
 	{ "lose-lane", KEY_LOSE_LANE, "LANE[@BYTES]", 0,
 	  "Rehearse the loss of a lane: this side lets it break once it has carried BYTES (0), and the others take "
 	  "over; give "
@@ -126,6 +132,21 @@ static void add_rail(struct argp_state *state, struct transfer_options *transfer
 	transfer->rail[i] = arg;
 }
 
+static void take_numa_node(struct argp_state *state, struct transfer_options *transfer, const char *arg)
+{
+	uint64_t node = 0;
+
+	if (!strcmp(arg, "auto"))
+		transfer->numa = VFIOMIG_NUMA_AUTO;
+	else if (!strcmp(arg, "off"))
+		transfer->numa = VFIOMIG_NUMA_OFF;
+	else if (option_read_number(arg, &node) || node > 1023)
+		argp_error(state, "--numa-node %s: a node's number, auto or off is needed", arg);
+	else
+		transfer->numa = VFIOMIG_NUMA_NODE;
+	transfer->numa_node = (int)node;
+}
+
 static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
 {
 	switch (key) {
@@ -135,6 +156,9 @@ static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct
 		return 0;
 	case KEY_USER:
 		transfer->user = arg;
+		return 0;
+	case KEY_NUMA_NODE:
+		take_numa_node(state, transfer, arg);
 		return 0;
 	case KEY_RAIL:
 		add_rail(state, transfer, arg);
@@ -291,6 +315,8 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
 		.payload = transfer->payload,
+		.numa = transfer->numa,
+		.numa_node = transfer->numa_node,
 		.flags = (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

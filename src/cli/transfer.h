@@ -33,6 +33,8 @@ struct transfer_options {
 	bool json, verbose;
 	/* A rehearsal: by lane, the bytes after which it is lost, plus one; 0: it is not. */
 	uint64_t lose_after[VFIOMIG_LANES_MAX];
+	enum vfiomig_numa numa;
+	int numa_node;
 	const char *rail[VFIOMIG_RAILS_MAX]; /* as given; up to the first NULL */
 };
 

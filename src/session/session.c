@@ -237,6 +237,7 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session without a device moves nothing");
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
+	rc = rc ? rc : session_check_numa(session, err);
 	rc = rc ? rc : check_precopy(session, err);
 	/* Not before: between _create, which reads keys, and here a program may give up the rights that it had. */
 	rc = rc ? rc : session_journal_open(session, session->journal_dir, err);

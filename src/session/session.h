@@ -244,6 +244,16 @@ int session_take_rails(struct vfiomig_session *session, struct vfiomig_error *er
 void session_put_rails(const struct vfiomig_session *session, struct fabric_config *config);
 void session_tell_rails(const struct vfiomig_session *session, struct vfiomig_stats *stats);
 
+/*
+ * session_numa.c. check: before the start (VFIOMIG_PREFLIGHT). run_near: the device's own thread. The other two once the card is known; nodes are
+ * -1 for anywhere.
+ */
+int session_check_numa(const struct vfiomig_session *session, struct vfiomig_error *err);
+int session_slots_node(const struct vfiomig_session *session);
+int session_thread_node(const struct session_device *device);
+void session_run_near(struct session_device *device);
+void session_warn_of_nodes(struct vfiomig_session *session);
+
 /* session_probe.c: fabric thread, FABRIC_PROBE. */
 void session_probe(struct vfiomig_session *session);
 

@@ -51,7 +51,7 @@ static int open_memory(struct vfiomig_session *session, struct vfiomig_error *er
 				    .slots = plan->slots,
 				    .slot_bytes = (uint32_t)plan->slot_bytes };
 	struct arena_shape arena = { .devices = plan->devices, .slots = plan->slots, .slot_bytes = plan->slot_bytes };
-	int rc = arena_open(&session->arena, &arena, session->limits.numa_node, err);
+	int rc = arena_open(&session->arena, &arena, session_slots_node(session), err);
 
 	if (rc)
 		return rc;
@@ -85,6 +85,7 @@ static void do_open(struct vfiomig_session *session)
 					.sink = { session_place, session } };
 	struct vfiomig_error err = { 0 };
 
+	session_warn_of_nodes(session);
 	memcpy(config.session, session->id, sizeof(config.session));
 	memcpy(config.proof, session->lane_proof, sizeof(config.proof));
 	session_put_rails(session, &config);
