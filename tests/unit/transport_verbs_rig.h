@@ -63,8 +63,8 @@ static inline int vrig_up(struct vrig *rig)
 	int rc = ops->open(&rig->fabric, &rig->config, &rig->err);
 
 	return rc ? rc
-		  : ops->establish(rig->fabric, rig->config.route.role == VFIOMIG_SOURCE ? &rig->peer : NULL,
-				   &rig->err);
+		  : rig->fabric->ops->establish(
+			    rig->fabric, rig->config.route.role == VFIOMIG_SOURCE ? &rig->peer : NULL, &rig->err);
 }
 
 static inline void vrig_source(struct vrig *rig, unsigned lanes)

@@ -28,14 +28,16 @@ caught_while_it_flows()	# caught_while_it_flows OPTION...
 	slots=8 slot_bytes=262144
 	pair_new 35 stream_bytes=$((8 << 20)) destination.rate=2000000
 	sources=("$source") destinations=("$destination")
-	send_more=("$@") recv_more=("$@")
+	send_more=("$@" --peer-timeout 60) recv_more=("$@" --peer-timeout 60)
 	start_recv
 	start send
-	wait_for 30 loading || wrong "the stream flows" "nothing was loaded"
+	wait_for 90 loading || wrong "the stream flows" "nothing was loaded"
+	kill -STOP "$send_pid" "$recv_pid" # they can be looked at as long as it takes
 }
 
 it_ends_well()
 {
+	kill -CONT "$send_pid" "$recv_pid"
 	finish send "$send_limit"
 	finish recv 20
 	read_results send recv

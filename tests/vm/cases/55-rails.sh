@@ -19,7 +19,7 @@ tcp_rails()
 	net_touched=1
 	transport=tcp
 	far_up
-	send_launcher=(nsenter --net=/run/netns/far)
+	send_launcher=(nsenter --net="/proc/$far_pid/ns/net")
 	source_ip=10.9.11.1 destination_ip=10.9.11.2
 	rails=("$source_ip=$destination_ip" 10.9.12.1=10.9.12.2)
 	send_more=(--rail "${rails[0]}" --rail "${rails[1]}")
@@ -91,7 +91,7 @@ rail_goes_down()
 	pair_of_rails 56 destination.rate=2000000
 	start_recv
 	start send
-	wait_for 30 loading || wrong "the stream flows" "nothing was loaded"
+	wait_for 90 loading || wrong "the stream flows" "nothing was loaded"
 	ip link set "$second_link" down
 	at_most "bytes loaded when the link was down" "$(status_of "$destination" bytes_loaded)" $((7 << 20))
 	finish send "$send_limit"

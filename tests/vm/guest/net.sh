@@ -70,27 +70,33 @@ second_down()
 
 # The source in a network of its own, two links away from the destination: TCP between addresses of one network is routed
 # over lo, and takes no notice of links. Soft-RoCE does not work there.
+far_pid=''	# of the process that holds that network
+far_is_there() { [ "$(readlink "/proc/$far_pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+in_far() { nsenter --net="/proc/$far_pid/ns/net" "$@"; }
+
 far_up()
 {
 	local link
-	ip netns add far
+	unshare --net sleep infinity &
+	far_pid=$!
+	wait_for 10 far_is_there
 	for link in 1 2; do
-		ip link add "near$link" type veth peer name "far$link" netns far
+		ip link add "near$link" type veth peer name "far$link" netns "$far_pid"
 		ip addr add "10.9.1$link.2/24" dev "near$link"
 		ip link set "near$link" up
-		ip -n far addr add "10.9.1$link.1/24" dev "far$link"
-		ip -n far link set "far$link" up
+		in_far ip addr add "10.9.1$link.1/24" dev "far$link"
+		in_far ip link set "far$link" up
 	done
 }
 
 far_down()
 {
-	[ -e /run/netns/far ] || return 0
-	ip netns delete far
+	[ -n "$far_pid" ] || return 0
 	ip link delete near1 2>/dev/null || true
 	ip link delete near2 2>/dev/null || true
-	umount /run/netns 2>/dev/null || true
-	rmdir /run/netns 2>/dev/null || true
+	kill "$far_pid" 2>/dev/null || true
+	wait "$far_pid" 2>/dev/null || true
+	far_pid=''
 }
 
 # Soft-RoCE's own queue pair for rdma_cm ends with the first message that it cannot send, as when a link is down, and
