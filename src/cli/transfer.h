@@ -78,6 +78,7 @@ int transfer_check_address(const struct transfer_options *transfer, enum vfiomig
 	"  vfio:UUID           a mediated device\n"                                                                  \
 	"  vfio:/sys/...       the same by sysfs path\n"                                                             \
 	"  vfio:fd=N           an open device descriptor that was inherited\n"                                       \
+	"  vfio:...,iommufd=on by its own file below /dev/vfio/devices and an iommufd, not by its IOMMU group\n"     \
 	"  sim:bytes=64M,...   a simulated device, for trying things out\n"                                          \
 	"  file:PATH           a recorded stream, at the source only\n"                                              \
 	"Every device takes name=WORD (the two sides' devices are matched by name, those without one by order) and " \
