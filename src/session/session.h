@@ -235,7 +235,8 @@ int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kin
 /*
  * session_rails.c. parse: what the caller of a source named (VFIOMIG_USAGE). find, fabric thread: can this source go there, from where, and which is
  * nearest? That one comes first (VFIOMIG_PREFLIGHT: "rail-unreachable"). offer, take: to the destination, which must know each of them
- * (VFIOMIG_PREFLIGHT: "rail-unknown"). put: what the fabric is to know. tell: into the statistics.
+ * (VFIOMIG_PREFLIGHT: "rail-unknown"). put: what the fabric is to know. tell: into the statistics. card_node: the NUMA node of the network card,
+ * with rails the first's; -1: unknown.
  */
 int session_parse_rails(struct vfiomig_session *session, struct vfiomig_error *err);
 int session_find_rails(struct vfiomig_session *session, struct vfiomig_error *err);
@@ -243,6 +244,7 @@ void session_offer_rails(const struct vfiomig_session *session, struct message_o
 int session_take_rails(struct vfiomig_session *session, struct vfiomig_error *err);
 void session_put_rails(const struct vfiomig_session *session, struct fabric_config *config);
 void session_tell_rails(const struct vfiomig_session *session, struct vfiomig_stats *stats);
+int session_card_node(const struct vfiomig_session *session);
 
 /*
  * session_numa.c. check: before the start (VFIOMIG_PREFLIGHT). run_near: the device's own thread. The other two once the card is known; nodes are

@@ -72,8 +72,8 @@ void session_probe(struct vfiomig_session *session)
 		side->transports |= 1U << VFIOMIG_TRANSPORT_TCP;
 	probe_rdma(session);
 	side->receives_max = session->limits.receives_max;
-	if (session->limits.numa_node < 0 && session->rails)
-		session->limits.numa_node = session->rail[0].numa_node;
+	if (session->limits.numa_node < 0) /* without an RDMA device, or one without a node of its own */
+		session->limits.numa_node = session_card_node(session);
 	if (!side->transports) {
 		error_set(&err, VFIOMIG_PREFLIGHT, ENODEV, "no-rdma",
 			  "RDMA was asked for and cannot be used at the %s: %s", session_side(session),

@@ -156,6 +156,18 @@ static int node_of(const struct session_rail *rail)
 	return node;
 }
 
+int session_card_node(const struct vfiomig_session *session)
+{
+	struct session_rail way = { .local = session->local, .peer = session->remote, .numa_node = -1 };
+	bool source = session->role == VFIOMIG_SOURCE;
+
+	if (session->rails)
+		return session->rail[0].numa_node;
+	if (session->remote.ss_family == AF_UNIX || (source && find_local(&way)))
+		return -1;
+	return node_of(&way);
+}
+
 /* The nearest first, as seen from the first device; the caller's order where there is no difference. */
 static void order_rails(struct vfiomig_session *session)
 {

@@ -41,6 +41,17 @@ on_rail()
 	json recv '.devices | all(.state == "RUNNING")'
 }
 
+@test "lanes of all rails prove that they belong to the session, and carry sealed packets" {
+	psktool -u migration -p key.psk >/dev/null
+	chmod 600 key.psk
+	migrate $device -- "${small[@]}" --psk-file key.psk --rail 127.0.0.2 -- --qps 4 --psk-file key.psk --payload aead \
+		--rail 127.0.0.1 --rail 127.0.0.2
+	codes 0 0
+	on_rail send 127.0.0.1=127.0.0.1 2
+	on_rail send 127.0.0.1=127.0.0.2 2
+	both '.payload == "aead" and .refused == 0'
+}
+
 @test "a rail to where the receiver does not listen is refused by it" {
 	migrate $device -- "${small[@]}" -- --rail 127.0.0.1 --rail 127.0.0.9
 	codes 3 3
