@@ -35,6 +35,8 @@ static void seed_agreement(uint8_t *body)
 	struct message_ready ready = { .base = UINT64_C(0x7f0012345000), .rkey = { 0x1234 } };
 
 	offer.gate_default = true;
+	offer.rails = 1;
+	offer.rail[0][0] = 0xfd;
 	device.info.vendor = 0x15b3;
 	device.info.migration_flags = 7;
 	device.info.config_bytes = 256;
