@@ -27,6 +27,8 @@ enum {
 	VFIOMIG_SLOTS_MAX = 65536,
 	VFIOMIG_SLOT_BYTES_MIN = 65536,
 	VFIOMIG_SLOT_BYTES_MAX = 64 << 20,
+	VFIOMIG_RAILS_MAX = 8,
+	VFIOMIG_RAIL_TEXT_BYTES = 96,
 };
 
 enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
@@ -36,6 +38,8 @@ enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 
 /* Whether packets are sealed (AES-256-GCM). AUTO: if the peer asks for it; only AEAD against CLEAR is refused. */
 enum vfiomig_payload { VFIOMIG_PAYLOAD_AUTO = 0, VFIOMIG_PAYLOAD_CLEAR = 1, VFIOMIG_PAYLOAD_AEAD = 2 };
 enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
+/* AUTO: slots on the network card's NUMA node, a device's thread on the device's; OFF: anywhere; NODE: all on one. */
+enum vfiomig_numa { VFIOMIG_NUMA_AUTO = 0, VFIOMIG_NUMA_OFF = 1, VFIOMIG_NUMA_NODE = 2 };
 enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG_INFO, VFIOMIG_LOG_DEBUG };
 
 /* Flags of struct vfiomig_options. */
@@ -104,6 +108,13 @@ struct vfiomig_options {
 	void (*prepared)(void *context);
 	uint64_t
 		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
+	/*
+	 * Source: the paths that lanes are spread over, up to the first NULL: "REMOTE" or "LOCAL=REMOTE", addresses without port. None: one path, from bind
+	 * to peer, which is the control connection's in any case. The destination's listener must cover each REMOTE. Copied.
+	 */
+	const char *rail[VFIOMIG_RAILS_MAX];
+	enum vfiomig_numa numa;
+	int numa_node; /* of VFIOMIG_NUMA_NODE; one that this machine does not have is refused by _start (PREFLIGHT) */
 };
 
 struct vfiomig_lane_stats {
@@ -143,6 +154,12 @@ struct vfiomig_stats {
 	unsigned lanes_lost;	 /* while they were needed; the others carried on */
 	uint64_t packets_resent; /* source: that a lost lane was given and others carried */
 	unsigned refused;	 /* destination: connections that could not prove what they must, lanes among them */
+	unsigned rails;		 /* 0: none were named; else lane l is on rail l % rails */
+	char rail[VFIOMIG_RAILS_MAX][VFIOMIG_RAIL_TEXT_BYTES]; /* source: "LOCAL=REMOTE"; destination: "LOCAL" */
+	/* NUMA nodes, -1: unknown, or anywhere. */
+	int slots_node;			      /* where the slots' memory was wished */
+	int card_node;			      /* the network card's, as far as it is known */
+	int device_node[VFIOMIG_DEVICES_MAX]; /* where the device's thread runs */
 };
 
 /* How it ended. */
@@ -161,6 +178,12 @@ struct vfiomig_result {
 int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);
 /* "ADDRESS:PORT" as bound. */
 const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
+/*
+ * Be there at @host as well, an address of this machine without a port: for lanes of a source that names it as a rail, over the same port. With a
+ * listener on all addresses it is only made sure that @host is one. Before any session uses the listener. Errors as of _open, and -E2BIG beyond
+ * VFIOMIG_RAILS_MAX of them.
+ */
+int vfiomig_listener_add_rail(struct vfiomig_listener *listener, const char *host, struct vfiomig_error *err);
 void vfiomig_listener_close(struct vfiomig_listener *listener);
 
 /*

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "command.h"
 #include "keep.h"
 #include "options.h"
@@ -193,6 +192,8 @@ static int open_listener(const struct recv_options *options, struct vfiomig_list
 	if (rc)
 		return rc;
 	rc = transfer_check_address(&options->transfer, VFIOMIG_DESTINATION, vfiomig_listener_address(*listener), err);
+	for (unsigned i = 0; i < VFIOMIG_RAILS_MAX && options->transfer.rail[i] && !rc; i++)
+		rc = vfiomig_listener_add_rail(*listener, options->transfer.rail[i], err);
 	if (rc) {
 		vfiomig_listener_close(*listener);
 		*listener = NULL;
@@ -209,7 +210,8 @@ static enum vfiomig_code serve_once(const struct recv_options *options, struct v
 	enum vfiomig_code code;
 
 	migration_init(&migration, VFIOMIG_DESTINATION, &options->transfer);
-	migration.insecure = transfer_is_plain(&options->transfer) && !address_is_loopback(options->listen);
+	migration.insecure =
+		transfer_is_plain(&options->transfer) && transfer_leaves(&options->transfer, options->listen);
 	code = migration_open(&migration);
 	if (code == VFIOMIG_OK && !*listener && open_listener(options, listener, &err))
 		code = migration_refuse(&migration, &err);

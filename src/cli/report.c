@@ -37,8 +37,10 @@ static json_t *lane_array(const struct vfiomig_stats *stats)
 	json_t *lanes = json_array();
 
 	for (unsigned i = 0; i < stats->lanes && i < VFIOMIG_LANES_MAX; i++)
-		json_array_append_new(lanes, json_pack("{so so}", "packets", json_value_integer(stats->lane[i].packets),
-						       "bytes", json_value_integer(stats->lane[i].bytes)));
+		json_array_append_new(
+			lanes, json_pack("{so so so}", "packets", json_value_integer(stats->lane[i].packets), "bytes",
+					 json_value_integer(stats->lane[i].bytes), "rail",
+					 stats->rails ? json_value_text(stats->rail[i % stats->rails]) : json_null()));
 	return lanes;
 }
 
@@ -55,11 +57,13 @@ static json_t *device_object(const struct migration *migration, unsigned i)
 	const struct vfiomig_device_stats *device = &migration->stats.device[i];
 	struct report_holder holder = report_holder(migration, i);
 
-	return json_pack("{so so so so ss ss ss so so}", "name", json_value_text(migration_device_name(migration, i)),
-			 "spec", json_value_text(migration->transfer->specs[i]), "bytes",
-			 json_value_integer(device->bytes), "packets", json_value_integer(device->packets), "state",
-			 state_of(migration, i), "gate", device->gate ? "on" : "off", "held_by", holder.text, "order",
-			 json_value_integer(device->order), "slot_wait_us", json_value_integer(device->slot_wait_us));
+	return json_pack("{so so so so ss ss ss so so si}", "name",
+			 json_value_text(migration_device_name(migration, i)), "spec",
+			 json_value_text(migration->transfer->specs[i]), "bytes", json_value_integer(device->bytes),
+			 "packets", json_value_integer(device->packets), "state", state_of(migration, i), "gate",
+			 device->gate ? "on" : "off", "held_by", holder.text, "order",
+			 json_value_integer(device->order), "slot_wait_us", json_value_integer(device->slot_wait_us),
+			 "numa_node", i < migration->stats.devices ? migration->stats.device_node[i] : -1);
 }
 
 static json_t *device_array(const struct migration *migration)
@@ -75,6 +79,7 @@ static json_t *device_array(const struct migration *migration)
 static json_t *with_losses(const struct vfiomig_stats *stats, json_t *report)
 {
 	json_object_set_new(report, "lanes_lost", json_value_integer(stats->lanes_lost));
+	json_object_set_new(report, "numa", json_pack("{si si}", "slots", stats->slots_node, "card", stats->card_node));
 	json_object_set_new(report, "packets_resent", json_value_integer(stats->packets_resent));
 	return report;
 }

@@ -44,10 +44,11 @@ static void check_recording(struct argp_state *state, const struct source_option
 			   "--to %s: a recording has no peer, so --psk-file, --tls-dir and --insecure say "
 			   "nothing of it",
 			   source->to);
-	if (source->lanes || source->bind || source->transfer.transport)
-		argp_error(state,
-			   "--to %s: a recording has no lanes, so --qps, --bind and --transport say nothing of it",
-			   source->to);
+	if (source->lanes || source->bind || source->transfer.transport || source->transfer.rail[0])
+		argp_error(
+			state,
+			"--to %s: a recording has no lanes, so --qps, --bind, --rail and --transport say nothing of it",
+			source->to);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -108,7 +109,8 @@ const struct argp source_argp = { options, parse, NULL, NULL, children, NULL, NU
 
 bool source_is_insecure(const struct source_options *source)
 {
-	return !source->record && transfer_is_plain(&source->transfer) && !address_is_loopback(source->to);
+	return !source->record && transfer_is_plain(&source->transfer) &&
+	       transfer_leaves(&source->transfer, source->to);
 }
 
 int source_check(const struct source_options *source, struct vfiomig_error *err)
@@ -127,6 +129,7 @@ struct vfiomig_options source_session_options(const struct source_options *sourc
 	session.record = source->record;
 	session.bind = source->bind;
 	session.lanes = source->lanes;
+	memcpy(session.rail, source->transfer.rail, sizeof(session.rail));
 	session.integrity = source->integrity;
 	session.precopy = source->precopy;
 	session.precopy_bytes_per_s_max = source->precopy_bytes_per_s_max;

@@ -58,6 +58,8 @@ static void lanes_fact(const struct vfiomig_stats *stats, FILE *out)
 		fact(out, "lanes", "%u, with %" PRIu64 " to %" PRIu64 " packets each", stats->lanes, least, most);
 	else
 		fact(out, "lanes", "%u, with %" PRIu64 " packet%s each", stats->lanes, most, most == 1 ? "" : "s");
+	for (unsigned i = 0; i < stats->rails; i++)
+		fact(out, "rail", "%s", stats->rail[i]);
 }
 
 static void losses_fact(const struct migration *migration, FILE *out)

@@ -27,6 +27,8 @@ enum {
 	KEY_USER,
 	KEY_JSON,
 	KEY_LOSE_LANE,
+	KEY_RAIL,
+	KEY_NUMA_NODE,
 };
 
 enum { GROUP_COMMON = 2, GROUP_OUTPUT };
@@ -84,6 +86,20 @@ static const struct argp_option options[] = {
 	  GROUP_COMMON },
 	{ "insecure", KEY_INSECURE, NULL, 0,
 	  "Do without either of them on an address that is not this machine's own loopback", GROUP_COMMON },
+	{ "rail", KEY_RAIL, "[LOCAL=]REMOTE", 0,
+	  "A path that the lanes are spread over, where both hosts have several links; give it once per path. The "
+	  "sender names "
+	  "the receiver's address, and its own if the kernel is not to choose it; lanes take the paths in turn, the "
+	  "nearest to the "
+	  "device first. The receiver names its own addresses (ADDR), unless it listens on all. The control connection "
+	  "stays on "
+	  "--to",
+	  GROUP_COMMON },
+	{ "numa-node", KEY_NUMA_NODE, "N|auto|off", 0,
+	  "Where memory and threads are: auto has the slots on the network card's NUMA node and each device's thread "
+	  "on the "
+	  "device's; N has all on that node",
+	  GROUP_COMMON },
 	{ "lose-lane", KEY_LOSE_LANE, "LANE[@BYTES]", 0,
 	  "Rehearse the loss of a lane: this side lets it break once it has carried BYTES (0), and the others take "
 	  "over; give "
@@ -104,6 +120,32 @@ static void add_device(struct argp_state *state, struct transfer_options *transf
 	transfer->specs[transfer->devices++] = spec;
 }
 
+static void add_rail(struct argp_state *state, struct transfer_options *transfer, const char *arg)
+{
+	unsigned i = 0;
+
+	while (i < VFIOMIG_RAILS_MAX && transfer->rail[i])
+		i++;
+	if (i == VFIOMIG_RAILS_MAX)
+		argp_error(state, "--rail %s: there are at most %d rails", arg, VFIOMIG_RAILS_MAX);
+	transfer->rail[i] = arg;
+}
+
+static void take_numa_node(struct argp_state *state, struct transfer_options *transfer, const char *arg)
+{
+	uint64_t node = 0;
+
+	if (!strcmp(arg, "auto"))
+		transfer->numa = VFIOMIG_NUMA_AUTO;
+	else if (!strcmp(arg, "off"))
+		transfer->numa = VFIOMIG_NUMA_OFF;
+	else if (option_read_number(arg, &node) || node > 1023)
+		argp_error(state, "--numa-node %s: a node's number, auto or off is needed", arg);
+	else
+		transfer->numa = VFIOMIG_NUMA_NODE;
+	transfer->numa_node = (int)node;
+}
+
 static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
 {
 	switch (key) {
@@ -113,6 +155,12 @@ static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct
 		return 0;
 	case KEY_USER:
 		transfer->user = arg;
+		return 0;
+	case KEY_NUMA_NODE:
+		take_numa_node(state, transfer, arg);
+		return 0;
+	case KEY_RAIL:
+		add_rail(state, transfer, arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -268,6 +316,8 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 		.psk_file = transfer->psk_file,
 		.tls_dir = transfer->tls_dir,
 		.payload = transfer->payload,
+		.numa = transfer->numa,
+		.numa_node = transfer->numa_node,
 		.flags = VFIOMIG_OWN_COMMIT | (transfer->vmm.there ? 0 : VFIOMIG_NO_PLATFORM) |
 			 (transfer->serial_states ? VFIOMIG_SERIAL_STATES : 0),
 	};

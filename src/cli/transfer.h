@@ -35,6 +35,9 @@ struct transfer_options {
 	struct output_options output;
 	/* A rehearsal: by lane, the bytes after which it is lost, plus one; 0: it is not. */
 	uint64_t lose_after[VFIOMIG_LANES_MAX];
+	enum vfiomig_numa numa;
+	int numa_node;
+	const char *rail[VFIOMIG_RAILS_MAX]; /* as given; up to the first NULL */
 };
 
 /* Its input is a struct transfer_options. Long options only take keys from TRANSFER_KEY_FIRST on: a parent stays below. */
@@ -58,11 +61,13 @@ int transfer_check_devices(const struct transfer_options *transfer, enum vfiomig
 bool transfer_is_plain(const struct transfer_options *transfer);
 /* Packets cannot be sealed without either: said by argp_error, by the commands, which may know a better reason before. */
 void transfer_check_payload(struct argp_state *state, const struct transfer_options *transfer);
+/* @address, or a rail, is not this machine's own loopback. */
+bool transfer_leaves(const struct transfer_options *transfer, const char *address);
 /* What they prove themselves with, in the words of the report: "psk", "x509" or "none". */
 const char *transfer_authentication(const struct transfer_options *transfer);
 
 /*
- * @address, where a session without authentication would listen or go: one that leaves this machine is refused, with -EACCES
+ * @address, where a session without authentication would listen or go, and its rails: one that leaves this machine is refused, with -EACCES
  * (VFIOMIG_USAGE), or only warned of on stderr if that was asked for. Returns 0 then.
  */
 int transfer_check_address(const struct transfer_options *transfer, enum vfiomig_role role, const char *address,
@@ -75,6 +80,7 @@ int transfer_check_address(const struct transfer_options *transfer, enum vfiomig
 	"  vfio:UUID           a mediated device\n"                                                                  \
 	"  vfio:/sys/...       the same by sysfs path\n"                                                             \
 	"  vfio:fd=N           an open device descriptor that was inherited\n"                                       \
+	"  vfio:...,iommufd=on by its own file below /dev/vfio/devices and an iommufd, not by its IOMMU group\n"     \
 	"  sim:bytes=64M,...   a simulated device, for trying things out\n"                                          \
 	"  file:PATH           a recorded stream, at the source only\n"                                              \
 	"Every device takes name=WORD (the two sides' devices are matched by name, those without one by order) and " \

@@ -2,6 +2,7 @@
 /* What transfer.h says of authentication: who may do without, and how that is said. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "address.h"
 #include "terminal.h"
@@ -19,12 +20,35 @@ const char *transfer_authentication(const struct transfer_options *transfer)
 	return transfer->psk_file ? "psk" : "x509";
 }
 
+/* The first of @address and the rails' far ends that other machines can be at; NULL: there is none. */
+static const char *leaving(const struct transfer_options *transfer, const char *address)
+{
+	if (!address_is_loopback(address))
+		return address;
+	for (unsigned i = 0; i < VFIOMIG_RAILS_MAX && transfer->rail[i]; i++) {
+		const char *equals = strchr(transfer->rail[i], '='), *remote = equals ? equals + 1 : transfer->rail[i];
+		bool bare_v6 = *remote != '[' && strchr(remote, ':');
+		char with_port[256];
+
+		snprintf(with_port, sizeof(with_port), "%s%.240s%s:0", bare_v6 ? "[" : "", remote, bare_v6 ? "]" : "");
+		if (!address_is_loopback(with_port))
+			return remote;
+	}
+	return NULL;
+}
+
+bool transfer_leaves(const struct transfer_options *transfer, const char *address)
+{
+	return leaving(transfer, address) != NULL;
+}
+
 int transfer_check_address(const struct transfer_options *transfer, enum vfiomig_role role, const char *address,
 			   struct vfiomig_error *err)
 {
 	bool source = role == VFIOMIG_SOURCE;
 
-	if (!transfer_is_plain(transfer) || address_is_loopback(address))
+	address = leaving(transfer, address);
+	if (!transfer_is_plain(transfer) || !address)
 		return 0;
 	if (transfer->insecure) {
 		terminal_log(TERMINAL_WARNING, "--insecure: nothing is encrypted and nobody proves who he is: %s %s",

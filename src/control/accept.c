@@ -22,7 +22,7 @@
 enum {
 	ACCEPT_BATCH_MAX = 64, /* connections taken in one poll, so that a flood does not hold the control thread */
 	ACCEPT_PAUSE_MS = 100, /* without descriptors left */
-	LISTENER_TAG = ACCEPT_PENDING_MAX,
+	LISTENER_TAG = ACCEPT_PENDING_MAX, /* and one for each of its further sockets */
 };
 
 struct pending {
@@ -35,7 +35,8 @@ struct pending {
 
 struct control_accept {
 	int epoll_fd; /* owned; the tag of an entry is its place in the table */
-	int listener;
+	int listener[LISTENER_FDS_MAX];
+	unsigned listeners;
 	uint64_t preface_ns;
 	unsigned refused;
 	uint64_t resume_ns; /* the listener is left alone until then; 0: it is not */
@@ -49,6 +50,22 @@ static int accept_watch(struct control_accept *accept, int fd, unsigned tag)
 	return epoll_ctl(accept->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+/* All of the listener's sockets, or the errno of the first that cannot be watched. */
+static int accept_watch_listener(struct control_accept *accept)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < accept->listeners && !result; i++)
+		result = accept_watch(accept, accept->listener[i], LISTENER_TAG + i);
+	return result;
+}
+
+static void accept_leave_listener(struct control_accept *accept)
+{
+	for (unsigned i = 0; i < accept->listeners; i++)
+		epoll_ctl(accept->epoll_fd, EPOLL_CTL_DEL, accept->listener[i], NULL);
+}
+
 int control_accept_open(struct control_accept **out, const struct vfiomig_listener *listener, unsigned preface_ms,
 			struct vfiomig_error *err)
 {
@@ -60,10 +77,10 @@ int control_accept_open(struct control_accept **out, const struct vfiomig_listen
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory to accept connections");
 	for (unsigned i = 0; i < ACCEPT_PENDING_MAX; i++)
 		accept->pending[i].fd = -1;
-	accept->listener = listener_fd(listener);
+	accept->listeners = listener_fds(listener, accept->listener);
 	accept->preface_ns = preface_ms * NS_PER_MS;
 	accept->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	result = accept->epoll_fd < 0 ? -errno : accept_watch(accept, accept->listener, LISTENER_TAG);
+	result = accept->epoll_fd < 0 ? -errno : accept_watch_listener(accept);
 	if (result) {
 		control_accept_close(accept);
 		return error_set(err, VFIOMIG_FABRIC, -result, NULL, "cannot watch the listener: %s",
@@ -112,7 +129,7 @@ static void accept_enter(struct control_accept *accept, int fd, uint64_t now_ns)
 /* The listener stays readable while the process has no descriptor for the next one: look away for a moment. */
 static void accept_pause(struct control_accept *accept, uint64_t now_ns)
 {
-	epoll_ctl(accept->epoll_fd, EPOLL_CTL_DEL, accept->listener, NULL);
+	accept_leave_listener(accept);
 	accept->resume_ns = now_ns + ACCEPT_PAUSE_MS * NS_PER_MS;
 }
 
@@ -121,10 +138,10 @@ static bool accept_exhausted(int errnum)
 	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
-static void accept_take(struct control_accept *accept, uint64_t now_ns)
+static void accept_take(struct control_accept *accept, int listener, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH_MAX; i++) {
-		int fd = accept4(accept->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0 && !peer_user_trusted(fd)) {
 			accept->refused++;
@@ -146,7 +163,7 @@ static void accept_resume(struct control_accept *accept, uint64_t now_ns)
 	if (accept->resume_ns == 0 || now_ns < accept->resume_ns)
 		return;
 	accept->resume_ns = 0;
-	if (accept_watch(accept, accept->listener, LISTENER_TAG))
+	if (accept_watch_listener(accept))
 		accept_pause(accept, now_ns);
 }
 
@@ -207,8 +224,8 @@ static int accept_serve(struct control_accept *accept, unsigned tag, uint64_t no
 {
 	struct pending *pending;
 
-	if (tag == LISTENER_TAG) {
-		accept_take(accept, now_ns);
+	if (tag >= LISTENER_TAG) {
+		accept_take(accept, accept->listener[tag - LISTENER_TAG], now_ns);
 		return 0;
 	}
 	pending = &accept->pending[tag];

@@ -21,7 +21,11 @@
 enum { LISTENER_BACKLOG = 2 * VFIOMIG_LANES_MAX };
 
 struct vfiomig_listener {
-	int fd; /* owned */
+	int fds[LISTENER_FDS_MAX]; /* owned */
+	unsigned count;
+	struct sockaddr_storage bound; /* of the first; the others are addresses of rails */
+	struct sockaddr_storage rail[VFIOMIG_RAILS_MAX];
+	unsigned rails;
 	char address[ADDRESS_TEXT_BYTES];
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* of a UNIX socket, to be removed at the end */
 	struct stat made; /* what was there then: it may be another's by now */
@@ -78,6 +82,19 @@ static int listener_bind(int fd, const struct sockaddr_storage *address, socklen
 	return listen(fd, LISTENER_BACKLOG) ? -errno : 0;
 }
 
+/* One more socket, at @address. 0 or a negative errno. */
+static int listener_enter(struct vfiomig_listener *listener, const struct sockaddr_storage *address, socklen_t bytes)
+{
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int result = fd < 0 ? -errno : listener_bind(fd, address, bytes);
+
+	if (result && fd >= 0)
+		close(fd);
+	if (!result)
+		listener->fds[listener->count++] = fd;
+	return result;
+}
+
 static int listener_refused(const char *text, int result, struct vfiomig_error *err)
 {
 	if (result == -EADDRINUSE)
@@ -101,16 +118,17 @@ int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, st
 	listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return listener_refused(address, -ENOMEM, err);
-	listener->fd = socket(bound.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	result = listener->fd < 0 ? -errno : listener_bind(listener->fd, &bound, bytes);
+	result = listener_enter(listener, &bound, bytes);
 	if (bound.ss_family != AF_UNIX)
 		bytes = sizeof(bound);
-	if (result == 0 && bound.ss_family != AF_UNIX && getsockname(listener->fd, (struct sockaddr *)&bound, &bytes))
+	if (result == 0 && bound.ss_family != AF_UNIX &&
+	    getsockname(listener->fds[0], (struct sockaddr *)&bound, &bytes))
 		result = -errno;
 	if (result) {
 		vfiomig_listener_close(listener);
 		return listener_refused(address, result, err);
 	}
+	listener->bound = bound;
 	address_format(&bound, listener->address);
 	if (bound.ss_family == AF_UNIX) {
 		memcpy(listener->path, ((struct sockaddr_un *)&bound)->sun_path,
@@ -126,9 +144,100 @@ const char *vfiomig_listener_address(const struct vfiomig_listener *listener)
 	return listener->address;
 }
 
-int listener_fd(const struct vfiomig_listener *listener)
+unsigned listener_fds(const struct vfiomig_listener *listener, int fds[LISTENER_FDS_MAX])
 {
-	return listener->fd;
+	memcpy(fds, listener->fds, listener->count * sizeof(fds[0]));
+	return listener->count;
+}
+
+/* Port and address lie at the same places whoever looks. */
+static in_port_t *port_of(struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return &((struct sockaddr_in6 *)address)->sin6_port;
+	return &((struct sockaddr_in *)address)->sin_port;
+}
+
+in_port_t listener_port(const struct vfiomig_listener *listener)
+{
+	struct sockaddr_storage bound = listener->bound;
+
+	return bound.ss_family == AF_UNIX ? 0 : *port_of(&bound);
+}
+
+static bool is_any(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+static bool is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)a)->sin6_addr,
+					  &((const struct sockaddr_in6 *)b)->sin6_addr);
+	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+/* 0, or a negative errno: EADDRNOTAVAIL where the address is another machine's. */
+static int check_own(const struct sockaddr_storage *address)
+{
+	struct sockaddr_storage probe = *address;
+	int fd = socket(address->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = 0;
+
+	*port_of(&probe) = 0;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&probe, address_bytes(&probe)))
+		result = -errno;
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* A listener on all IPv6 addresses hears IPv4 too. */
+static bool hears_all(const struct vfiomig_listener *listener, sa_family_t family)
+{
+	const struct sockaddr_storage *bound = &listener->bound;
+
+	return bound->ss_family != AF_UNIX && is_any(bound) &&
+	       (bound->ss_family == AF_INET6 || bound->ss_family == family);
+}
+
+bool listener_covers(const struct vfiomig_listener *listener, const struct sockaddr_storage *address)
+{
+	if (hears_all(listener, address->ss_family))
+		return !is_any(address) && check_own(address) == 0;
+	for (unsigned i = 0; i < listener->rails; i++)
+		if (is_same_host(&listener->rail[i], address))
+			return true;
+	return listener->bound.ss_family != AF_UNIX && is_same_host(&listener->bound, address);
+}
+
+int vfiomig_listener_add_rail(struct vfiomig_listener *listener, const char *host, struct vfiomig_error *err)
+{
+	struct sockaddr_storage at;
+	socklen_t bytes;
+	int result = address_resolve_host(host, &at, &bytes, err);
+
+	if (result)
+		return result;
+	if (listener->bound.ss_family == AF_UNIX || is_any(&at))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "rail",
+				 "'%s' is no rail of '%s': a rail is one address of this machine, beside a port", host,
+				 listener->address);
+	if (listener->rails == VFIOMIG_RAILS_MAX)
+		return error_set(err, VFIOMIG_USAGE, E2BIG, "rail", "'%s': there are at most %d rails", host,
+				 VFIOMIG_RAILS_MAX);
+	*port_of(&at) = listener_port(listener);
+	result = check_own(&at);
+	if (!result && !hears_all(listener, at.ss_family) && !listener_covers(listener, &at))
+		result = listener_enter(listener, &at, bytes);
+	if (result)
+		return listener_refused(host, result, err);
+	listener->rail[listener->rails++] = at;
+	return 0;
 }
 
 static bool is_ours(const struct vfiomig_listener *listener)
@@ -145,7 +254,7 @@ void vfiomig_listener_close(struct vfiomig_listener *listener)
 		return;
 	if (listener->path[0] && is_ours(listener))
 		unlink(listener->path);
-	if (listener->fd >= 0)
-		close(listener->fd);
+	for (unsigned i = 0; i < listener->count; i++)
+		close(listener->fds[i]);
 	free(listener);
 }

@@ -3,9 +3,21 @@
 #ifndef CONTROL_LISTENER_H
 #define CONTROL_LISTENER_H
 
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
 #include <vfiomig/session.h>
 
-/* Non-blocking, listening; stays the listener's. */
-int listener_fd(const struct vfiomig_listener *listener);
+enum { LISTENER_FDS_MAX = 1 + VFIOMIG_RAILS_MAX };
+
+/* Non-blocking, listening; they stay the listener's. Returns how many there are, at least one. */
+unsigned listener_fds(const struct vfiomig_listener *listener, int fds[LISTENER_FDS_MAX]);
+
+/* In network order; 0 of a UNIX socket. */
+in_port_t listener_port(const struct vfiomig_listener *listener);
+
+/* Is @address, whatever its port, one of this machine's at which the listener takes connections? */
+bool listener_covers(const struct vfiomig_listener *listener, const struct sockaddr_storage *address);
 
 #endif

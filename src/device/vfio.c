@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "device/backend.h"
 #include "device/config_space.h"
+#include "device/vfio_cdev.h"
 #include "device/vfio_feature.h"
-#include "device/vfio_group.h"
 #include "device/vfio_uapi.h"
 
 /* Used by one thread at a time. */
@@ -254,14 +254,14 @@ static int take_inherited(struct vfio *vfio, int fd, struct vfiomig_error *err)
 	return 0;
 }
 
-static int open_by_node(struct vfio *vfio, const char *arg, struct vfiomig_error *err)
+static int open_by_node(struct vfio *vfio, const char *arg, enum vfio_way way, struct vfiomig_error *err)
 {
 	int rc = vfio_node_find(&vfio->node, &vfio_roots, arg, err);
 
 	if (!rc)
 		rc = vfio_node_check(&vfio->node, err);
 	if (!rc)
-		rc = vfio_group_open(&vfio->group, &vfio_roots, &vfio->node, err);
+		rc = vfio_way_open(&vfio->group, &vfio_roots, &vfio->node, way, err);
 	vfio->fd = vfio->group.device;
 	return rc;
 }
@@ -294,11 +294,15 @@ static int probe(struct vfio *vfio, const char *what, struct vfiomig_error *err)
 
 struct vfio_options {
 	uint64_t fd;
+	uint64_t way;		/* enum vfio_way */
 	uint64_t config_layout; /* index of config_layout_words */
 };
 
+static const char *const ways[] = { "auto", "on", "off", NULL };
+
 static const struct spec_rule rules[] = {
 	{ "fd", offsetof(struct vfio_options, fd), SPEC_NUMBER, 0, INT32_MAX, NULL },
+	{ "iommufd", offsetof(struct vfio_options, way), SPEC_WORD, 0, 0, ways },
 	{ "config-layout", offsetof(struct vfio_options, config_layout), SPEC_WORD, 0, 0, config_layout_words },
 };
 
@@ -331,7 +335,8 @@ int vfio_open(struct vfiomig_device *device, const struct spec *spec, struct vfi
 	vfio->node.numa_node = -1;
 	vfio->group = (struct vfio_group){ -1, -1, -1 };
 	vfio->fd = vfio->data_fd = -1;
-	rc = spec->arg[0] ? open_by_node(vfio, spec->arg, err) : take_inherited(vfio, (int)options.fd, err);
+	rc = spec->arg[0] ? open_by_node(vfio, spec->arg, (enum vfio_way)options.way, err)
+			  : take_inherited(vfio, (int)options.fd, err);
 	if (!rc)
 		rc = probe(vfio, spec->arg[0] ? vfio->node.id : spec->text, err);
 	if (rc) {

@@ -6,7 +6,7 @@
 #include "device/vfio_node.h"
 
 struct vfio_group {
-	int container; /* owned, -1: none, as the others */
+	int container; /* owned, -1: none, as the others; or the iommufd (vfio_cdev.h) */
 	int group;     /* owned */
 	int device;    /* owned */
 };

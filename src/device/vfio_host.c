@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "device/vfio_cdev.h"
 #include "device/vfio_feature.h"
-#include "device/vfio_group.h"
 
 struct list {
 	const struct vfio_roots *roots;
@@ -31,7 +31,7 @@ static void ask_device(const struct list *list, const struct vfio_node *node, st
 	struct vfiomig_error err = { 0 };
 	struct vfio_group group;
 
-	if (vfio_group_open(&group, list->roots, node, &err)) {
+	if (vfio_way_open(&group, list->roots, node, VFIO_WAY_AUTO, &err)) {
 		refuse(device, err.text);
 		return;
 	}

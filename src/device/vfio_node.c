@@ -120,6 +120,27 @@ static void read_firmware(struct vfio_node *node, const char *parent)
 	closedir(dir);
 }
 
+/* The one entry of the folder that tells of it. */
+static void read_cdev(struct vfio_node *node)
+{
+	char folder[PATH_MAX], file[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+
+	join(folder, "%s/vfio-dev", node->path);
+	dir = opendir(folder);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)) && !node->cdev[0]) {
+		if (entry->d_name[0] == '.')
+			continue;
+		join(file, "%s/%s/dev", folder, entry->d_name);
+		if (!access(file, F_OK)) /* absent where the kernel knows only groups */
+			copy(node->cdev, sizeof(node->cdev), entry->d_name);
+	}
+	closedir(dir);
+}
+
 int vfio_node_read(struct vfio_node *node, const char *path, struct vfiomig_error *err)
 {
 	char bus[32];
@@ -135,6 +156,7 @@ int vfio_node_read(struct vfio_node *node, const char *path, struct vfiomig_erro
 	read_link(node->path, "subsystem", bus, sizeof(bus));
 	node->vfio = has(node->path, "vfio-dev") || strstr(node->driver, "vfio") || !strcmp(bus, "mdev");
 	node->group = read_group(node->path);
+	read_cdev(node);
 	node->numa_node = read_int(node->path, "numa_node", -1);
 	node->vendor = (uint16_t)read_int(node->path, "vendor", 0);
 	node->device = (uint16_t)read_int(node->path, "device", 0);
@@ -182,7 +204,7 @@ int vfio_node_check(const struct vfio_node *node, struct vfiomig_error *err)
 			err, VFIOMIG_PREFLIGHT, ENODEV, "no-driver",
 			"%s is bound to '%s', which is no VFIO driver: bind it to mlx5-vfio-pci, vfio-pci or such",
 			node->id, node->driver);
-	if (node->group < 0)
+	if (node->group < 0 && !node->cdev[0])
 		return error_set(err, VFIOMIG_PREFLIGHT, ENODEV, "no-group",
 				 "%s has no IOMMU group: is there an IOMMU, and is it on (intel_iommu=on)?", node->id);
 	return 0;

@@ -23,6 +23,7 @@ struct vfio_node {
 	char driver[64];     /* "" if none is bound */
 	bool vfio;	     /* the driver is one of VFIO's */
 	int group;	     /* IOMMU group, -1: none */
+	char cdev[32];	     /* its file below /dev/vfio/devices; "" if there is none */
 	int numa_node;	     /* -1: unknown */
 	uint16_t vendor, device;
 	char firmware[64]; /* of the RDMA device of the function or its parent, "" where there is none, as psid */
@@ -38,7 +39,7 @@ int vfio_node_read(struct vfio_node *node, const char *path, struct vfiomig_erro
  */
 int vfio_node_find(struct vfio_node *node, const struct vfio_roots *roots, const char *arg, struct vfiomig_error *err);
 
-/* Can it be opened through its group? -ENODEV (VFIOMIG_PREFLIGHT): no, and why. */
+/* Can it be opened through its group, or its own file? -ENODEV (VFIOMIG_PREFLIGHT): no, and why. */
 int vfio_node_check(const struct vfio_node *node, struct vfiomig_error *err);
 
 #endif

@@ -9,6 +9,20 @@
 #include <linux/vfio.h>
 #include <stdint.h>
 
+/* Kernels from 6.6 on. */
+#ifndef VFIO_DEVICE_BIND_IOMMUFD
+#define VFIO_DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
+#endif
+
+struct vfio_bind {
+	uint32_t argsz;
+	uint32_t flags;
+	int32_t iommufd;
+	uint32_t devid; /* out */
+};
+
+_Static_assert(sizeof(struct vfio_bind) == 16, "argsz, flags and two numbers");
+
 #ifndef VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
 #define VFIO_DEVICE_FEATURE_MIG_DATA_SIZE 9
 #endif

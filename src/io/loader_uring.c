@@ -162,6 +162,15 @@ static int restrict_ring(struct io_uring *ring)
 	return rc ? rc : ring_register(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
+/* The kernel's workers, which do the writes, would run on any processor, whatever this thread is allowed. */
+static void stay_with_thread(struct io_uring *ring)
+{
+	cpu_set_t cpus;
+
+	if (!sched_getaffinity(0, sizeof(cpus), &cpus))
+		(void)io_uring_register_iowq_aff(ring, sizeof(cpus), &cpus); /* since 5.14 */
+}
+
 static int ring_open(struct io_uring *ring, int fd, unsigned flags)
 {
 	int rc = io_uring_queue_init(RING_ENTRIES, ring, flags);
@@ -172,6 +181,7 @@ static int ring_open(struct io_uring *ring, int fd, unsigned flags)
 	rc = ring->features & IORING_FEAT_RW_CUR_POS ? io_uring_register_files(ring, &fd, 1) : -ENOSYS;
 	if (!rc)
 		rc = io_uring_ring_dontfork(ring);
+	stay_with_thread(ring);
 	if (!rc && flags & IORING_SETUP_R_DISABLED)
 		rc = restrict_ring(ring);
 	if (rc)

@@ -33,7 +33,7 @@ static int resolve(struct vfiomig_session *session, struct vfiomig_error *err)
 	rc = address_resolve(session->options.peer, false, &session->remote, &bytes, err);
 	if (!rc && session->options.bind)
 		rc = address_resolve_host(session->options.bind, &session->local, &bytes, err);
-	return rc;
+	return rc ? rc : session_parse_rails(session, err);
 }
 
 static int take_memory(struct vfiomig_session *session)
@@ -257,6 +257,7 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a session without a device moves nothing");
 	init_side(session);
 	rc = plan_check_side(&session->side, err);
+	rc = rc ? rc : session_check_numa(session, err);
 	rc = rc ? rc : check_precopy(session, err);
 	/* Not before: between _create, which reads keys, and here a program may give up the rights that it had. */
 	rc = rc ? rc : session_journal_open(session, session->journal_dir, err);

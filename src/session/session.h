@@ -79,6 +79,12 @@ struct session_log {
 	char text[LOG_LINE_BYTES];
 };
 
+/* One path to the peer: addresses as of struct fabric_rail. */
+struct session_rail {
+	struct sockaddr_storage local, peer;
+	int numa_node; /* of the card with the local address; -1 unknown */
+};
+
 struct vfiomig_session {
 	enum vfiomig_role role;
 	struct vfiomig_options options; /* with its defaults filled in; the strings are resolved and gone */
@@ -124,6 +130,9 @@ struct vfiomig_session {
 	bool said_all; /* the last message is the kernel's */
 	struct message_ready ready;
 	struct sockaddr_storage local, remote;
+	/* Source: the caller's, ordered by the fabric thread's probe; destination: the offer's, before it. Then read-only. */
+	struct session_rail rail[VFIOMIG_RAILS_MAX];
+	unsigned rails;
 	/* Telemetry: control thread; the source's view unless it says otherwise. */
 	struct clocks clocks_before, clocks_after;
 	struct telemetry_measured measured; /* the last one */
@@ -279,6 +288,7 @@ void session_send_body(struct vfiomig_session *session, enum message_type messag
 void session_watch_missing(struct vfiomig_session *session);
 
 #include "session/session_lanes.h"
+#include "session/session_rails.h"
 #include "session/session_tell.h"
 
 /* session_device.c */

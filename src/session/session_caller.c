@@ -152,6 +152,7 @@ static void stats_of_devices(struct vfiomig_session *session, struct vfiomig_sta
 		struct session_device *device = &session->device[d];
 
 		stats->device[d].state = (enum vfiomig_state)atomic_load(&device->state);
+		stats->device_node[d] = session_thread_node(device);
 		stats->device[d].expected_bytes = device->device->info.expected_bytes;
 		stats->device[d].slot_wait_us = atomic_load(&device->wait_ns) / NS_PER_US;
 	}
@@ -190,6 +191,7 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		if (session_is_sealed(session))
 			stats->payload = stats->integrity = "aead";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
+		session_tell_rails(session, stats);
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return open;
@@ -204,10 +206,14 @@ static void take_stats(struct vfiomig_session *session, struct vfiomig_stats *st
 					 .transport = "",
 					 .loader = "",
 					 .integrity = "",
-					 .payload = "" };
+					 .payload = "",
+					 .slots_node = -1,
+					 .card_node = -1 };
 	stats->refused = atomic_load(&session->refused);
 	if (stats_of_core(session, stats)) {
 		stats->arena_bytes = session->arena.bytes;
+		stats->slots_node = session_slots_node(session);
+		stats->card_node = session->limits.numa_node;
 		stats->private_bytes = session->private.bytes;
 		stats_of_flow(session, stats);
 	}

@@ -28,8 +28,9 @@ enum {
 static void carry_out(struct vfiomig_session *session, const struct core_action *action)
 {
 	switch (action->kind) {
-	case ACTION_PROBE:
-		session_ask_fabric(session, FABRIC_PROBE);
+	case ACTION_PROBE: /* a destination must know the rails, which the offer names */
+		if (session->role == VFIOMIG_SOURCE)
+			session_ask_fabric(session, FABRIC_PROBE);
 		break;
 	case ACTION_OPEN_FABRIC:
 		session_ask_fabric(session, FABRIC_OPEN);

@@ -234,6 +234,7 @@ void *session_device_main(void *argument)
 {
 	struct session_device *device = argument;
 
+	session_run_near(device);
 	for (;;) {
 		struct pollfd wake = { device->wake_fd, POLLIN, 0 };
 		int request = atomic_exchange(&device->request, REQUEST_NONE);

@@ -32,7 +32,7 @@ void session_ask_fabric(struct vfiomig_session *session, enum fabric_request req
 	session_signal(session->fabric_wake_fd);
 }
 
-static struct fabric_route route_of(const struct vfiomig_session *session)
+struct fabric_route session_route(const struct vfiomig_session *session)
 {
 	return (struct fabric_route){ .role = session->role,
 				      .local = session->local,
@@ -40,41 +40,6 @@ static struct fabric_route route_of(const struct vfiomig_session *session)
 				      .timeout_ms = session->options.peer_timeout_ms,
 				      .first_lane_ms = FIRST_LANE_MS,
 				      .cancel_fd = session->stop_fd };
-}
-
-/* Which transports are usable here, and why RDMA is or is not: the answer is FACT_PROBED in any case. */
-static void do_probe(struct vfiomig_session *session)
-{
-	struct fabric_route route = route_of(session);
-	struct plan_side *side = &session->side;
-	enum vfiomig_transport wanted = session->options.transport;
-
-	session->limits = (struct fabric_limits){ .numa_node = -1, .receives_max = UINT_MAX };
-	if (session->record) {
-		session_post_fact(session, FACT_PROBED);
-		return;
-	}
-	side->transports = 0;
-	if (wanted != VFIOMIG_TRANSPORT_RDMA)
-		side->transports |= 1U << VFIOMIG_TRANSPORT_TCP;
-	if (wanted != VFIOMIG_TRANSPORT_TCP) {
-		if (verbs_fabric_ops.probe(&route, &session->limits) == 0)
-			side->transports |= 1U << VFIOMIG_TRANSPORT_RDMA;
-		snprintf(side->transport_reason, sizeof(side->transport_reason), "%s", session->limits.reason);
-	} else {
-		snprintf(side->transport_reason, sizeof(side->transport_reason), "TCP was asked for");
-	}
-	side->receives_max = session->limits.receives_max;
-	if (!side->transports) {
-		struct vfiomig_error err = { 0 };
-
-		error_set(&err, VFIOMIG_PREFLIGHT, ENODEV, "no-rdma",
-			  "RDMA was asked for and cannot be used at the %s: %s", session_side(session),
-			  side->transport_reason);
-		session_post_failure(session, &err);
-		return;
-	}
-	session_post_fact(session, FACT_PROBED);
 }
 
 static int open_memory(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -86,7 +51,7 @@ static int open_memory(struct vfiomig_session *session, struct vfiomig_error *er
 				    .slots = plan->slots,
 				    .slot_bytes = (uint32_t)plan->slot_bytes };
 	struct arena_shape arena = { .devices = plan->devices, .slots = plan->slots, .slot_bytes = plan->slot_bytes };
-	int rc = arena_open(&session->arena, &arena, session->limits.numa_node, err);
+	int rc = arena_open(&session->arena, &arena, session_slots_node(session), err);
 
 	if (rc)
 		return rc;
@@ -114,14 +79,16 @@ static void fail_here(struct vfiomig_session *session, struct vfiomig_error *err
 static void do_open(struct vfiomig_session *session)
 {
 	const struct fabric_ops *ops = ops_of(session->plan.transport);
-	struct fabric_config config = { .route = route_of(session),
+	struct fabric_config config = { .route = session_route(session),
 					.lanes = session->plan.lanes,
 					.arena = &session->arena,
 					.sink = { session_place, session } };
 	struct vfiomig_error err = { 0 };
 
+	session_warn_of_nodes(session);
 	memcpy(config.session, session->id, sizeof(config.session));
 	memcpy(config.proof, session->lane_proof, sizeof(config.proof));
+	session_put_rails(session, &config);
 	if (open_memory(session, &err) || (!session->record && ops->open(&session->fabric, &config, &err)))
 		fail_here(session, &err);
 	else
@@ -140,10 +107,11 @@ static void warm_up(struct vfiomig_session *session)
 
 static void do_connect(struct vfiomig_session *session)
 {
-	struct fabric_memory memory = { .base = session->ready.base, .rkey = session->ready.rkey };
+	struct fabric_memory memory = { .base = session->ready.base };
 	bool source = session->role == VFIOMIG_SOURCE;
 	struct vfiomig_error err = { 0 };
 
+	memcpy(memory.rkey, session->ready.rkey, sizeof(memory.rkey));
 	if (session->record) {
 		session_record_lanes(session);
 		return;
@@ -176,7 +144,7 @@ static void do_requests(struct vfiomig_session *session, unsigned requests)
 		enum fabric_request request;
 		void (*call)(struct vfiomig_session *session);
 	} calls[] = {
-		{ FABRIC_PROBE, do_probe },	     { FABRIC_OPEN, do_open },
+		{ FABRIC_PROBE, session_probe },     { FABRIC_OPEN, do_open },
 		{ FABRIC_CONNECT, do_connect },	     { FABRIC_RELEASE, do_release },
 		{ FABRIC_FENCE, do_fence },	     { FABRIC_FENCE_LANES, session_fence_lanes },
 		{ FABRIC_YANK, session_yank_lanes },

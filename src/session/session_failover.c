@@ -49,6 +49,29 @@ void session_fence_lanes(struct vfiomig_session *session)
 	}
 }
 
+static bool lives_elsewhere(const struct vfiomig_session *session, unsigned rail)
+{
+	for (unsigned lane = 0; lane < session->plan.lanes; lane++)
+		if (lane % session->rails != rail && !(session->lanes_dead & bit_of(lane)))
+			return true;
+	return false;
+}
+
+/*
+ * Silence on one lane of a rail is silence on all of it: each other lane would cost the same patience again, when its turn comes. As long
+ * as another rail lives.
+ */
+static void give_up_rail(struct vfiomig_session *session, unsigned dead_lane)
+{
+	unsigned rails = session->rails, rail = rails ? dead_lane % rails : 0;
+
+	if (rails < 2 || !lives_elsewhere(session, rail))
+		return;
+	for (unsigned lane = rail; lane < session->plan.lanes; lane += rails)
+		if (!(session->lanes_dead & bit_of(lane)))
+			session->fabric->ops->lose(session->fabric, lane);
+}
+
 /* A lane that dies when there is nothing left to carry is no loss: the other side may simply have gone home. */
 void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 {
@@ -71,6 +94,8 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 	if (!awaited && drained && (!session->plan.gated || atomic_load(&session->token_here)))
 		return; /* a source cannot know that its token has come: PREPARED will tell */
 	session_log_line(session, VFIOMIG_LOG_INFO, "%s", err.text);
+	if (!awaited && why && why->errnum == ETIMEDOUT)
+		give_up_rail(session, lane);
 	if (awaited)
 		tell_fenced(session, lane);
 	else

@@ -35,6 +35,7 @@ void session_on_lane_event(struct vfiomig_session *session, const struct fabric_
 int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t bytes, struct fabric_place *place);
 
 /* session_fabric.c */
+struct fabric_route session_route(const struct vfiomig_session *session);
 void *session_fabric_main(void *session);
 void session_ask_fabric(struct vfiomig_session *session, enum fabric_request request);
 

@@ -40,7 +40,8 @@ static size_t encode_ready(struct vfiomig_session *session)
 	struct message_ready ready;
 
 	session->fabric->ops->describe(session->fabric, &memory);
-	ready = (struct message_ready){ .base = memory.base, .rkey = memory.rkey };
+	ready = (struct message_ready){ .base = memory.base };
+	memcpy(ready.rkey, memory.rkey, sizeof(ready.rkey));
 	return message_encode_ready(session->frame, &ready);
 }
 
@@ -69,6 +70,7 @@ static size_t encode(struct vfiomig_session *session, enum message_type message,
 	switch (message) {
 	case MESSAGE_OFFER:
 		plan_offer(&session->side, &session->offer);
+		session_offer_rails(session, &session->offer);
 		return message_encode_offer(session->frame, &session->offer);
 	case MESSAGE_DEVICE:
 		return encode_device(session, device);
@@ -136,6 +138,8 @@ static bool offer_due(const struct vfiomig_session *session)
 
 static void receive_offer(struct vfiomig_session *session, const uint8_t *body, size_t bytes)
 {
+	struct vfiomig_error err = { 0 };
+
 	if (!offer_due(session)) {
 		step_message(session, MESSAGE_OFFER); /* core refuses it */
 		return;
@@ -149,6 +153,11 @@ static void receive_offer(struct vfiomig_session *session, const uint8_t *body, 
 		return;
 	}
 	session->offer_here = true;
+	if (session_take_rails(session, &err)) {
+		session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
+		return;
+	}
+	session_ask_fabric(session, FABRIC_PROBE); /* only now it is known where lanes will come */
 }
 
 static void receive_device(struct vfiomig_session *session, const uint8_t *body, size_t bytes)

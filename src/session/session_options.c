@@ -24,6 +24,11 @@ int session_check_options(const struct vfiomig_options *options, enum vfiomig_ro
 	if (options->psk_file && options->tls_dir)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
 				 "a session is authenticated by a pre-shared key or by certificates, not by both");
+	if (options->rail[0] && (role == VFIOMIG_DESTINATION || options->record))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "rail",
+				 "rails are a source's on its way to a destination, whose listener is told of them");
+	if (options->numa > VFIOMIG_NUMA_NODE || (options->numa == VFIOMIG_NUMA_NODE && options->numa_node < 0))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "a NUMA node is a number from 0 on");
 	if (options->lanes > VFIOMIG_LANES_MAX)
 		return refuse_option(err, "lanes", options->lanes, 1, VFIOMIG_LANES_MAX);
 	if (options->slots && (options->slots < VFIOMIG_SLOTS_MIN || options->slots > VFIOMIG_SLOTS_MAX))

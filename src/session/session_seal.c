@@ -26,7 +26,7 @@ static int open_private(struct vfiomig_session *session, struct vfiomig_error *e
 					   .slots = session_batch_packets_max(session),
 					   .slot_bytes = session->plan.slot_bytes };
 
-	return arena_open(&session->private, &shape, session->limits.numa_node, err);
+	return arena_open(&session->private, &shape, session_slots_node(session), err);
 }
 
 void *session_private(const struct session_device *device)

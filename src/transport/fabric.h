@@ -54,8 +54,17 @@ struct fabric_limits {
 	char reason[160];      /* "rxe0 reaches 10.9.1.2", or why it cannot be used */
 };
 
+/* A path of its own between the two hosts: as in struct fabric_route. */
+struct fabric_rail {
+	struct sockaddr_storage local, peer;
+};
+
 struct fabric_config {
 	struct fabric_route route;
+	unsigned rails; /* 0: the route itself is the only one; else lane l is on rail l % rails */
+	struct fabric_rail rail[VFIOMIG_RAILS_MAX];
+	unsigned lane_first,
+		lane_step; /* of a fabric that is one rail of another: its lanes' numbers; a step of 0 is 1 */
 	unsigned lanes;
 	uint8_t session[16];		      /* binds lanes to their session */
 	uint8_t proof[VFIOMIG_LANES_MAX][32]; /* what each lane's hello shows; zero where nobody proves anything */
@@ -66,7 +75,7 @@ struct fabric_config {
 /* Where the destination's arena lies, as the source needs to know it. Zero for tcp and loop. */
 struct fabric_memory {
 	uint64_t base;
-	uint32_t rkey;
+	uint32_t rkey[VFIOMIG_RAILS_MAX]; /* by rail: each RDMA device has a registration of its own */
 };
 
 enum fabric_event_kind {
@@ -96,6 +105,18 @@ struct fabric_packet {
 };
 
 struct fabric;
+
+/* The route that @lane takes. */
+static inline struct fabric_route fabric_lane_route(const struct fabric_config *config, unsigned lane)
+{
+	struct fabric_route route = config->route;
+
+	if (config->rails) {
+		route.local = config->rail[lane % config->rails].local;
+		route.peer = config->rail[lane % config->rails].peer;
+	}
+	return route;
+}
 
 struct fabric_ops {
 	const char *name; /* "rdma", "tcp", "loop" */

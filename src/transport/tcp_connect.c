@@ -107,9 +107,10 @@ static int dial_listen(struct dial *dial, struct preface *preface)
 static int dial_failed(const struct tcp_fabric *tcp, unsigned lane, int result, const struct preface *preface,
 		       struct vfiomig_error *err)
 {
+	const struct fabric_route route = fabric_lane_route(&tcp->config, lane);
 	char peer[80];
 
-	tcp_address_text(&tcp->config.route.peer, peer, sizeof(peer));
+	tcp_address_text(&route.peer, peer, sizeof(peer));
 	if (result == -EPROTONOSUPPORT)
 		return error_set(err, VFIOMIG_PREFLIGHT, EPROTONOSUPPORT, "peer-version",
 				 "%s speaks version %u of the protocol, this side version %d", peer, preface->version,
@@ -145,13 +146,25 @@ static int dial_advance(struct tcp_fabric *tcp, unsigned lane, struct dial *dial
 	return result ? dial_failed(tcp, lane, result, &preface, err) : 1;
 }
 
-static int dials_given_up(const struct tcp_fabric *tcp, int result, unsigned up, struct vfiomig_error *err)
+/* The first lane that has no answer yet stands for the others: with rails, for those of its rail. */
+static unsigned first_silent(const struct tcp_fabric *tcp, const struct dial *dials)
 {
+	unsigned lane = 0;
+
+	while (lane + 1 < tcp->config.lanes && dials[lane].fd < 0)
+		lane++;
+	return lane;
+}
+
+static int dials_given_up(const struct tcp_fabric *tcp, const struct dial *dials, int result, unsigned up,
+			  struct vfiomig_error *err)
+{
+	const struct fabric_route route = fabric_lane_route(&tcp->config, first_silent(tcp, dials));
 	char peer[80];
 
 	if (result == -ECANCELED)
 		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "cancelled while the lanes were connected");
-	tcp_address_text(&tcp->config.route.peer, peer, sizeof(peer));
+	tcp_address_text(&route.peer, peer, sizeof(peer));
 	if (result == -ETIMEDOUT)
 		return error_set(err, VFIOMIG_TIMEOUT, ETIMEDOUT, "lane-connect",
 				 "%u of %u lanes were up after %u ms: %s does not answer the others", up,
@@ -172,7 +185,7 @@ static int dials_step(struct tcp_fabric *tcp, struct dial *dials, unsigned up, u
 					      .events = dials[i].state == DIAL_CONNECTING ? POLLOUT : POLLIN };
 	result = tcp_wait(fds, 1 + lanes, deadline_ns);
 	if (result)
-		return dials_given_up(tcp, result, up, err);
+		return dials_given_up(tcp, dials, result, up, err);
 	for (unsigned i = 0; i < lanes; i++) {
 		if (dials[i].fd < 0 || !fds[1 + i].revents)
 			continue;
@@ -194,7 +207,9 @@ int tcp_connect_lanes(struct tcp_fabric *tcp, struct vfiomig_error *err)
 	for (unsigned i = 0; i < lanes; i++)
 		dials[i] = (struct dial){ .fd = -1 };
 	for (unsigned i = 0; i < lanes && result == 0; i++) {
-		result = dial_start(&dials[i], &tcp->config.route);
+		const struct fabric_route route = fabric_lane_route(&tcp->config, i);
+
+		result = dial_start(&dials[i], &route);
 		if (result)
 			result = dial_failed(tcp, i, result, NULL, err);
 	}

@@ -210,22 +210,30 @@ static int source_step(struct verbs_fabric *fabric, const struct verbs_cm_event 
 	}
 }
 
+static struct verbs_lane *lane_numbered(struct verbs_fabric *fabric, unsigned number)
+{
+	for (unsigned i = 0; i < fabric->config.lanes; i++)
+		if (fabric->lanes[i].number == number)
+			return &fabric->lanes[i];
+	return NULL;
+}
+
 /* The lane that a connect request is for, or NULL if it is not for one of this session's that is still to come. */
 static struct verbs_lane *requested_lane(struct verbs_fabric *fabric, const struct verbs_cm_event *event)
 {
+	struct verbs_lane *lane;
 	struct hello hello;
 
 	if (event->hello_bytes < HELLO_BYTES || hello_decode(&hello, event->hello))
 		return NULL;
 	if (memcmp(hello.session, fabric->config.session, sizeof(hello.session)) != 0)
 		return NULL;
-	if (hello.lane >= fabric->config.lanes || fabric->lanes[hello.lane].id)
-		return NULL;
-	if (!hello_proves(&hello, fabric->config.proof[hello.lane]))
+	lane = lane_numbered(fabric, hello.lane);
+	if (!lane || lane->id || !hello_proves(&hello, fabric->config.proof[hello.lane]))
 		return NULL;
 	if (event->id->verbs->device != fabric->shared.device.context->device)
 		return NULL;
-	return &fabric->lanes[hello.lane];
+	return lane;
 }
 
 /* 1: it was no lane of ours, and nothing has come of it. */

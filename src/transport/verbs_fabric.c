@@ -48,7 +48,7 @@ static int open_lanes(struct verbs_fabric *fabric, struct vfiomig_error *err)
 	if (!fabric->lanes)
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for %u lanes", lanes);
 	for (unsigned i = 0; i < lanes; i++)
-		if (verbs_lane_init(&fabric->lanes[i], i, &fabric->shared))
+		if (verbs_lane_init(&fabric->lanes[i], verbs_lane_number(&fabric->config, i), &fabric->shared))
 			return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for %u lanes", lanes);
 	return 0;
 }
@@ -88,10 +88,13 @@ static int open_on_device(struct verbs_fabric *fabric, struct vfiomig_error *err
 
 static int verbs_open(struct fabric **out, const struct fabric_config *config, struct vfiomig_error *err)
 {
-	struct verbs_fabric *fabric = calloc(1, sizeof(*fabric));
+	struct verbs_fabric *fabric;
 	int rc;
 
 	*out = NULL;
+	if (config->rails)
+		return verbs_rails_open(out, config, err);
+	fabric = calloc(1, sizeof(*fabric));
 	if (!fabric)
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a fabric");
 	fabric->fabric.ops = &verbs_fabric_ops;
@@ -117,7 +120,7 @@ static void verbs_describe(struct fabric *base, struct fabric_memory *memory)
 	const struct verbs_shared *shared = &verbs_fabric_of(base)->shared;
 
 	*memory = (struct fabric_memory){ .base = (uintptr_t)shared->arena->base,
-					  .rkey = shared->device.mr ? shared->device.mr->rkey : 0 };
+					  .rkey = { shared->device.mr ? shared->device.mr->rkey : 0 } };
 }
 
 static int verbs_establish(struct fabric *base, const struct fabric_memory *peer, struct vfiomig_error *err)

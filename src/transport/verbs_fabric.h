@@ -24,6 +24,15 @@ static inline struct verbs_fabric *verbs_fabric_of(struct fabric *fabric)
 	return (struct verbs_fabric *)fabric;
 }
 
+/* What the @i-th lane of this fabric is called, in hellos, events and sentences. */
+static inline unsigned verbs_lane_number(const struct fabric_config *config, unsigned i)
+{
+	return config->lane_first + i * (config->lane_step ? config->lane_step : 1);
+}
+
+/* verbs_rails.c: a fabric of one such fabric per rail; config->rails is at least 1. As of fabric_ops.open. */
+int verbs_rails_open(struct fabric **out, const struct fabric_config *config, struct vfiomig_error *err);
+
 int verbs_probe(const struct fabric_route *route, struct fabric_limits *limits);
 
 /* Source: lane 0's id, resolved, which finds the device. 0 or as of fabric_ops.open. */

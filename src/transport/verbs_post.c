@@ -34,7 +34,7 @@ static struct ibv_send_wr *chain_write(struct chain *chain, size_t offset, uint3
 				      .num_sge = 1,
 				      .opcode = IBV_WR_RDMA_WRITE };
 	work->wr.rdma.remote_addr = shared->peer.base + offset;
-	work->wr.rdma.rkey = shared->peer.rkey;
+	work->wr.rdma.rkey = shared->peer.rkey[0];
 	if (chain->used)
 		lane->chain[chain->used - 1].next = work;
 	chain->used++;

@@ -8,11 +8,11 @@
 #include "wire/telemetry.h"
 
 enum {
-	OFFER_BYTES = 2 + 2 + 4 + 8 + 7,
+	OFFER_BYTES = 2 + 2 + 4 + 8 + 7 + 1 + VFIOMIG_RAILS_MAX * MESSAGE_ADDRESS_BYTES,
 	INFO_FIXED_BYTES = 32 + 4 * 2 + 4 + 4 + 64 + 32 + 8 + 4,
 	DEVICE_BYTES_MAX = 2 + 1 + 32 + INFO_FIXED_BYTES + VFIOMIG_CONFIG_BYTES_MAX,
 	AGREED_BYTES = 2 + 4 + 8 + 1 + 8 + 1 + 160,
-	READY_BYTES = 8 + 4,
+	READY_BYTES = 8 + 4 * VFIOMIG_RAILS_MAX,
 	STREAM_END_BYTES = 2 + 8 + 8 + 4,
 	FAILURE_BYTES = 4 + 4 + 32 + 512,
 	LANE_BYTES = 2,
@@ -74,7 +74,22 @@ size_t message_encode_offer(uint8_t *out, const struct message_offer *message)
 	cursor_put8(&to, message->gate_default);
 	cursor_put8(&to, message->payload);
 	cursor_put8(&to, message->external_commit);
+	cursor_put8(&to, message->rails);
+	cursor_put_bytes(&to, message->rail, sizeof(message->rail));
 	return (size_t)(to.at - out);
+}
+
+/* As many addresses as are said to be there, and nothing behind them. */
+static bool rails_fit(const struct message_offer *message)
+{
+	static const uint8_t none[MESSAGE_ADDRESS_BYTES];
+
+	if (message->rails > VFIOMIG_RAILS_MAX)
+		return false;
+	for (unsigned i = 0; i < VFIOMIG_RAILS_MAX; i++)
+		if ((memcmp(message->rail[i], none, sizeof(none)) != 0) != (i < message->rails))
+			return false;
+	return true;
 }
 
 int message_decode_offer(struct message_offer *message, const uint8_t *in, size_t bytes)
@@ -95,12 +110,14 @@ int message_decode_offer(struct message_offer *message, const uint8_t *in, size_
 	message->payload = cursor_get8(&from);
 	external_commit = cursor_get8(&from);
 	message->external_commit = external_commit == 1;
+	message->rails = cursor_get8(&from);
+	cursor_get_bytes(&from, message->rail, sizeof(message->rail));
 	if (message->devices < 1 || message->devices > VFIOMIG_DEVICES_MAX || message->lanes < 1 ||
 	    message->lanes > VFIOMIG_LANES_MAX || message->slots < VFIOMIG_SLOTS_MIN ||
 	    message->slots > VFIOMIG_SLOTS_MAX || message->slot_bytes < VFIOMIG_SLOT_BYTES_MIN ||
 	    message->slot_bytes > VFIOMIG_SLOT_BYTES_MAX || message->gate > VFIOMIG_GATE_OFF ||
 	    message->integrity > VFIOMIG_INTEGRITY_NONE || message->payload > VFIOMIG_PAYLOAD_AEAD ||
-	    gate_default > 1 || external_commit > 1)
+	    gate_default > 1 || external_commit > 1 || !rails_fit(message))
 		return -EPROTO;
 	return cursor_end(&from);
 }
@@ -206,7 +223,8 @@ size_t message_encode_ready(uint8_t *out, const struct message_ready *message)
 	struct cursor_writer to = { out };
 
 	cursor_put64(&to, message->base);
-	cursor_put32(&to, message->rkey);
+	for (unsigned i = 0; i < VFIOMIG_RAILS_MAX; i++)
+		cursor_put32(&to, message->rkey[i]);
 	return (size_t)(to.at - out);
 }
 
@@ -215,7 +233,8 @@ int message_decode_ready(struct message_ready *message, const uint8_t *in, size_
 	struct cursor_reader from = { in, bytes, false };
 
 	message->base = cursor_get64(&from);
-	message->rkey = cursor_get32(&from);
+	for (unsigned i = 0; i < VFIOMIG_RAILS_MAX; i++)
+		message->rkey[i] = cursor_get32(&from);
 	return cursor_end(&from);
 }
 

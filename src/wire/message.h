@@ -48,6 +48,9 @@ enum { MESSAGE_BYTES_MAX = 16384 };
 
 enum message_arch { ARCH_UNKNOWN = 0, ARCH_X86_64 = 1, ARCH_AARCH64 = 2, ARCH_OTHER = 255 };
 
+/* An IPv6 address, or an IPv4 one mapped into it; in network order. */
+enum { MESSAGE_ADDRESS_BYTES = 16 };
+
 struct message_offer {
 	uint16_t devices;
 	uint16_t lanes;
@@ -60,6 +63,9 @@ struct message_offer {
 	bool gate_default;    /* what the source's auto means on its architecture */
 	uint8_t payload;      /* enum vfiomig_payload, as asked for */
 	bool external_commit; /* its caller commits, not the session */
+	uint8_t rails;	      /* paths that the lanes are spread over, in turn; 0: the control connection's own */
+	uint8_t rail[VFIOMIG_RAILS_MAX]
+		    [MESSAGE_ADDRESS_BYTES]; /* where they end at the destination, zero from rails on */
 };
 
 struct message_device {
@@ -81,7 +87,7 @@ struct message_agreed {
 
 struct message_ready {
 	uint64_t base;
-	uint32_t rkey;
+	uint32_t rkey[VFIOMIG_RAILS_MAX]; /* of the arena's registration, by rail; the first alone without rails */
 };
 
 struct message_stream_end {

@@ -21,7 +21,7 @@ static bool fair_offer(const struct message_offer *m)
 	return m->devices >= 1 && m->devices <= VFIOMIG_DEVICES_MAX && m->lanes >= 1 && m->lanes <= VFIOMIG_LANES_MAX &&
 	       m->slots >= VFIOMIG_SLOTS_MIN && m->slots <= VFIOMIG_SLOTS_MAX &&
 	       m->slot_bytes >= VFIOMIG_SLOT_BYTES_MIN && m->slot_bytes <= VFIOMIG_SLOT_BYTES_MAX &&
-	       m->payload <= VFIOMIG_PAYLOAD_AEAD;
+	       m->payload <= VFIOMIG_PAYLOAD_AEAD && m->rails <= VFIOMIG_RAILS_MAX;
 }
 
 static bool fair_device(const struct message_device *m)

@@ -32,9 +32,11 @@ static void seed_agreement(uint8_t *body)
 	struct message_offer offer = { .devices = 2, .lanes = 4, .slots = 16, .slot_bytes = 1 << 20, .transports = 6 };
 	struct message_device device = { .number = 1, .name = "nic-0", .info = { .driver = "mlx5_vfio_pci" } };
 	struct message_agreed agreed = { .lanes = 4, .slots = 16, .slot_bytes = 1 << 20, .reason = "asked for" };
-	struct message_ready ready = { .base = UINT64_C(0x7f0012345000), .rkey = 0x1234 };
+	struct message_ready ready = { .base = UINT64_C(0x7f0012345000), .rkey = { 0x1234 } };
 
 	offer.gate_default = true;
+	offer.rails = 1;
+	offer.rail[0][0] = 0xfd;
 	device.info.vendor = 0x15b3;
 	device.info.migration_flags = 7;
 	device.info.config_bytes = 256;

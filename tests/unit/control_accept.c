@@ -304,12 +304,13 @@ Test(listener, a_port_is_free_again_at_once_after_a_connection)
 {
 	struct vfiomig_listener *listener, *again;
 	char address[ADDRESS_TEXT_BYTES];
-	int fd, accepted;
+	int fds[LISTENER_FDS_MAX], fd, accepted;
 
 	cr_assert_eq(vfiomig_listener_open(&listener, "127.0.0.1:0", NULL), 0);
 	snprintf(address, sizeof(address), "%s", vfiomig_listener_address(listener));
 	fd = dial(listener);
-	while ((accepted = accept(listener_fd(listener), NULL, NULL)) < 0)
+	cr_assert_eq(listener_fds(listener, fds), 1);
+	while ((accepted = accept(fds[0], NULL, NULL)) < 0)
 		cr_assert_eq(errno, EAGAIN);
 	close(accepted); /* the side that closes first keeps TIME_WAIT */
 	close(fd);

@@ -124,6 +124,11 @@ static int answer_group(unsigned long request, void *argument)
 	case VFIO_SET_IOMMU:
 		kernel.iommu = (unsigned long)argument;
 		return kernel.iommu_errno ? no(kernel.iommu_errno) : 0;
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		if (kernel.bind_errno)
+			return no(kernel.bind_errno);
+		kernel.bound_to = ((struct vfio_bind *)argument)->iommufd;
+		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
 		snprintf(kernel.asked, sizeof(kernel.asked), "%s", (const char *)argument);
 		return kernel.get_device_errno ? no(kernel.get_device_errno) : dup(kernel.device);
@@ -158,6 +163,7 @@ void start_kernel(void)
 				       .fail_state = UINT32_MAX,
 				       .next_fd = -1,
 				       .data_fd = -1,
+				       .bound_to = -1,
 				       .region_bytes = 256,
 				       .group_flags = VFIO_GROUP_FLAGS_VIABLE };
 	cr_assert_eq(pwrite(kernel.device, config, sizeof(config), REGION_OFFSET), sizeof(config));

@@ -30,6 +30,7 @@ struct fake_kernel {
 	uint32_t group_flags;
 	int container_errno, iommu_errno, get_device_errno;
 	unsigned long iommu;
+	int bind_errno, bound_to; /* the iommufd of the last device that was bound; -1: none */
 	char asked[64];
 };
 

@@ -15,10 +15,14 @@
 struct fake_verbs fake;
 
 static struct ibv_device device;
-static struct ibv_context shared_context, own_context;
-static struct ibv_pd the_pd;
-static struct ibv_mr the_mr;
+/* One of each for every fabric that is open at once; of the device there is only one. */
+enum { RAILS_MAX = 4 };
+
+static struct ibv_context shared_context, own_contexts[RAILS_MAX];
+static struct ibv_pd pds[RAILS_MAX];
+static struct ibv_mr mrs[RAILS_MAX];
 static struct ibv_async_event async_events[8];
+static struct ibv_context *async_of[8]; /* whom it is told */
 static unsigned async_count;
 
 void fake_reset(void)
@@ -33,7 +37,12 @@ void fake_reset(void)
 	strcpy(device.name, "fake0");
 	strcpy(device.ibdev_path, "/nonexistent");
 	shared_context = (struct ibv_context){ .device = &device, .ops = ops, .num_comp_vectors = 2, .async_fd = -1 };
-	own_context = (struct ibv_context){ .device = &device, .ops = ops, .num_comp_vectors = 2 };
+	for (unsigned i = 0; i < RAILS_MAX; i++) {
+		own_contexts[i] =
+			(struct ibv_context){ .device = &device, .ops = ops, .num_comp_vectors = 2, .async_fd = -1 };
+		pds[i] = (struct ibv_pd){ 0 };
+		mrs[i] = (struct ibv_mr){ 0 };
+	}
 	fake_cm_reset();
 }
 
@@ -83,15 +92,21 @@ struct ibv_context *ibv_open_device(struct ibv_device *which)
 	cr_assert(which == &device);
 	if (fake_fails())
 		return NULL;
-	own_context.async_fd = eventfd(0, EFD_SEMAPHORE);
-	fake.contexts++;
-	return &own_context;
+	for (unsigned i = 0; i < RAILS_MAX; i++)
+		if (own_contexts[i].async_fd < 0) {
+			own_contexts[i].async_fd = eventfd(0, EFD_SEMAPHORE);
+			fake.contexts++;
+			return &own_contexts[i];
+		}
+	cr_assert(false, "more contexts than the fake has");
+	return NULL;
 }
 
 int ibv_close_device(struct ibv_context *context)
 {
-	cr_assert(context == &own_context);
+	cr_assert(context != &shared_context && context->async_fd >= 0);
 	close(context->async_fd);
+	context->async_fd = -1;
 	fake.contexts--;
 	return 0;
 }
@@ -117,13 +132,19 @@ int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv
 
 int ibv_get_async_event(struct ibv_context *context, struct ibv_async_event *event)
 {
-	if (!async_count) {
+	unsigned i = 0;
+
+	cr_assert(context != &shared_context, "events of a shared context are another session's too");
+	while (i < async_count && async_of[i] != context)
+		i++;
+	if (i == async_count) {
 		errno = EAGAIN;
 		return -1;
 	}
-	cr_assert(context == &own_context, "events of a shared context are another session's too");
-	*event = async_events[0];
-	memmove(async_events, async_events + 1, --async_count * sizeof(async_events[0]));
+	*event = async_events[i];
+	async_count--;
+	memmove(async_events + i, async_events + i + 1, (async_count - i) * sizeof(async_events[0]));
+	memmove(async_of + i, async_of + i + 1, (async_count - i) * sizeof(async_of[0]));
 	return 0;
 }
 
@@ -134,12 +155,15 @@ void ibv_ack_async_event(struct ibv_async_event *event)
 
 void fake_async_event(enum ibv_event_type type)
 {
+	async_of[async_count] = &own_contexts[0];
 	async_events[async_count++] = (struct ibv_async_event){ .event_type = type, .element.port_num = 1 };
 }
 
 void fake_lane_event(unsigned lane, enum ibv_event_type type)
 {
-	struct ibv_async_event *event = &async_events[async_count++];
+	struct ibv_async_event *event = &async_events[async_count];
+
+	async_of[async_count++] = fake_qp(lane)->context;
 
 	*event = (struct ibv_async_event){ .event_type = type, .element.qp = fake_qp(lane) };
 	if (type == IBV_EVENT_CQ_ERR)
@@ -152,14 +176,22 @@ struct ibv_pd *ibv_alloc_pd(struct ibv_context *context)
 {
 	if (fake_fails())
 		return NULL;
-	the_pd.context = context;
-	fake.pds++;
-	return &the_pd;
+	for (unsigned i = 0; i < RAILS_MAX; i++)
+		if (!pds[i].context) {
+			pds[i].context = context;
+			fake.pds++;
+			return &pds[i];
+		}
+	cr_assert(false, "more protection domains than the fake has");
+	return NULL;
 }
 
 int ibv_dealloc_pd(struct ibv_pd *pd)
 {
-	cr_assert(pd == &the_pd && !fake.mrs && !fake.qps, "something outlives its protection domain");
+	cr_assert(pd->context && !fake_qps_in(pd), "a queue pair outlives its protection domain");
+	for (unsigned i = 0; i < RAILS_MAX; i++)
+		cr_assert(mrs[i].pd != pd, "a registration outlives its protection domain");
+	pd->context = NULL;
 	fake.pds--;
 	return 0;
 }
@@ -171,12 +203,20 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *base, size_t bytes, int acces
 	errno = fake.memlock_errno;
 	if (errno)
 		return NULL;
-	the_mr = (struct ibv_mr){
-		.context = pd->context, .pd = pd, .addr = base, .length = bytes, .lkey = 7, .rkey = 9
-	};
 	fake.mr_access = (unsigned)access;
-	fake.mrs++;
-	return &the_mr;
+	for (unsigned i = 0; i < RAILS_MAX; i++)
+		if (!mrs[i].pd) {
+			mrs[i] = (struct ibv_mr){ .context = pd->context,
+						  .pd = pd,
+						  .addr = base,
+						  .length = bytes,
+						  .lkey = 7,
+						  .rkey = 9 + i };
+			fake.mrs++;
+			return &mrs[i];
+		}
+	cr_assert(false, "more registrations than the fake has");
+	return NULL;
 }
 
 /* What ibv_reg_mr becomes where the compiler does not know the access flags. */
@@ -188,9 +228,10 @@ struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *base, size_t bytes, uin
 
 int ibv_dereg_mr(struct ibv_mr *mr)
 {
-	cr_assert(mr == &the_mr && fake.mrs == 1);
-	if (fake.dereg_fails && fake.qps)
+	cr_assert(mr->pd);
+	if (fake.dereg_fails && fake_qps_in(mr->pd))
 		return EBUSY;
+	mr->pd = NULL;
 	fake.mrs--;
 	return 0;
 }

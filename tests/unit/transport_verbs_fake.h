@@ -35,6 +35,7 @@ struct fake_verbs {
 	int connect_status;
 	struct hello requests[FAKE_REQUESTS_MAX]; /* destination: who knocks once it listens */
 	unsigned request_count;
+	unsigned rails;		      /* of several listeners each hears the lanes of its turn only; 0: there is one */
 	bool removed_while_listening; /* the listener hears of it after those requests */
 	int memlock_errno;	      /* of ibv_reg_mr; 0: it works */
 	bool dereg_fails;	      /* as long as a queue pair lives */
@@ -44,7 +45,7 @@ struct fake_verbs {
 	/* The books. */
 	unsigned calls;
 	int channels, ids, contexts, pds, mrs, completion_channels, cqs, qps, lists;
-	unsigned rejects, disconnects, resolves_unbound;
+	unsigned rejects, disconnects, resolves_unbound, listens;
 	unsigned mr_access;
 	uint8_t hello[HELLO_BYTES]; /* of the last connect */
 	struct rdma_conn_param connect;
@@ -89,6 +90,7 @@ bool fake_fails(void);
 struct ibv_context *fake_context(void);
 struct ibv_qp *fake_qp_make(struct ibv_pd *pd, const struct ibv_qp_init_attr *attr);
 void fake_qp_unmake(struct ibv_qp *qp);
+unsigned fake_qps_in(const struct ibv_pd *pd);
 void fake_cm_reset(void);
 struct rdma_cm_id *fake_id(unsigned lane);
 

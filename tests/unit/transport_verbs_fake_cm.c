@@ -67,7 +67,8 @@ struct rdma_event_channel *rdma_create_event_channel(void)
 
 void rdma_destroy_event_channel(struct rdma_event_channel *channel)
 {
-	cr_assert(!fake.ids, "an id outlives its event channel");
+	for (unsigned i = 0; i < IDS_MAX; i++)
+		cr_assert(!living[i] || living[i]->channel != channel, "an id outlives its event channel");
 	close(channel->fd);
 	free(channel);
 	fake.channels--;
@@ -76,13 +77,16 @@ void rdma_destroy_event_channel(struct rdma_event_channel *channel)
 int rdma_get_cm_event(struct rdma_event_channel *channel, struct rdma_cm_event **event)
 {
 	eventfd_t value;
+	unsigned i = 0;
 
 	cr_assert(!is_held);
 	errno = EAGAIN;
-	if (!queued)
+	while (i < queued && queue[i].id->channel != channel)
+		i++;
+	if (i == queued)
 		return -1;
 	eventfd_read(channel->fd, &value);
-	held = queue[0];
+	held = queue[i];
 	is_held = true;
 	if (held.event == RDMA_CM_EVENT_CONNECT_REQUEST) { /* only now it becomes an id of this process */
 		held.listen_id = held.id;
@@ -90,7 +94,8 @@ int rdma_get_cm_event(struct rdma_event_channel *channel, struct rdma_cm_event *
 		held.id->verbs = held.listen_id->verbs;
 		held.id->port_num = 1;
 	}
-	memmove(queue, queue + 1, --queued * sizeof(queue[0]));
+	queued--;
+	memmove(queue + i, queue + i + 1, (queued - i) * sizeof(queue[0]));
 	*event = &held;
 	return 0;
 }
@@ -211,13 +216,17 @@ int rdma_listen(struct rdma_cm_id *id, int backlog)
 	if (fake_fails())
 		return -1;
 	for (unsigned i = 0; i < fake.request_count; i++) {
-		uint8_t *hello = calloc(1, HELLO_BYTES);
+		uint8_t *hello;
 
+		if (fake.rails && fake.requests[i].lane % fake.rails != fake.listens)
+			continue;
+		hello = calloc(1, HELLO_BYTES);
 		hello_encode(hello, &fake.requests[i]);
 		raise_event(id, RDMA_CM_EVENT_CONNECT_REQUEST, 0);
 		queue[queued - 1].param.conn.private_data = hello;
 		queue[queued - 1].param.conn.private_data_len = HELLO_BYTES;
 	}
+	fake.listens++;
 	if (fake.removed_while_listening)
 		raise_event(id, RDMA_CM_EVENT_DEVICE_REMOVAL, 0);
 	return 0;

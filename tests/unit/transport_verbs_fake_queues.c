@@ -46,7 +46,8 @@ struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *context)
 
 int ibv_destroy_comp_channel(struct ibv_comp_channel *channel)
 {
-	cr_assert(!fake.cqs, "a completion queue outlives its channel");
+	for (unsigned i = 0; i < QPS_MAX; i++)
+		cr_assert(!cqs[i] || cqs[i]->cq.channel != channel, "a completion queue outlives its channel");
 	close(channel->fd);
 	free(channel);
 	fake.completion_channels--;
@@ -158,6 +159,15 @@ struct ibv_qp *fake_qp_make(struct ibv_pd *pd, const struct ibv_qp_init_attr *at
 		(struct ibv_qp){ .context = pd->context, .pd = pd, .send_cq = attr->send_cq, .recv_cq = attr->recv_cq };
 	fake.qps++;
 	return &pair->qp;
+}
+
+unsigned fake_qps_in(const struct ibv_pd *pd)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < QPS_MAX; i++)
+		count += pairs[i].live && pairs[i].qp.pd == pd;
+	return count;
 }
 
 void fake_qp_unmake(struct ibv_qp *qp)

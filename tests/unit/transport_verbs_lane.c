@@ -38,7 +38,7 @@ Test(verbs_lane, sends_a_packet_as_fragments_and_last_the_header_with_the_immedi
 		cr_assert_eq(send->work.send_flags, 0);
 		cr_assert_eq(send->piece.addr, (uintptr_t)arena_payload(&rig.arena, 1, 3) + sent);
 		cr_assert_eq(send->work.wr.rdma.remote_addr, rig.peer.base + arena_payload_offset(shape, 1, 3) + sent);
-		cr_assert_eq(send->work.wr.rdma.rkey, rig.peer.rkey);
+		cr_assert_eq(send->work.wr.rdma.rkey, rig.peer.rkey[0]);
 		sent += send->piece.length;
 	}
 	cr_assert_eq(sent, BYTES);

@@ -36,7 +36,7 @@ static inline void vrig_address(struct sockaddr_storage *out, const char *text)
 static inline void vrig_init(struct vrig *rig, enum vfiomig_role role, unsigned lanes)
 {
 	fake_reset();
-	*rig = (struct vrig){ .peer = { .base = UINT64_C(0x700000000000), .rkey = 99 } };
+	*rig = (struct vrig){ .peer = { .base = UINT64_C(0x700000000000), .rkey = { 99 } } };
 	rig->arena.shape =
 		(struct arena_shape){ .devices = VRIG_DEVICES, .slots = VRIG_SLOTS, .slot_bytes = VRIG_SLOT_BYTES };
 	rig->arena.base = (uint8_t *)0x10000;
@@ -63,8 +63,8 @@ static inline int vrig_up(struct vrig *rig)
 	int rc = ops->open(&rig->fabric, &rig->config, &rig->err);
 
 	return rc ? rc
-		  : ops->establish(rig->fabric, rig->config.route.role == VFIOMIG_SOURCE ? &rig->peer : NULL,
-				   &rig->err);
+		  : rig->fabric->ops->establish(
+			    rig->fabric, rig->config.route.role == VFIOMIG_SOURCE ? &rig->peer : NULL, &rig->err);
 }
 
 static inline void vrig_source(struct vrig *rig, unsigned lanes)

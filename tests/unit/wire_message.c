@@ -88,7 +88,7 @@ static void make_agreed(struct random *random, union any *any)
 
 static void make_ready(struct random *random, union any *any)
 {
-	any->ready = (struct message_ready){ .base = random_next(random), .rkey = (uint32_t)random_next(random) };
+	any->ready = (struct message_ready){ .base = random_next(random), .rkey = { (uint32_t)random_next(random) } };
 }
 
 static void make_stream_end(struct random *random, union any *any)

@@ -38,6 +38,67 @@ rdma_up()
 	wait_for 5 gid_index $destination_rdma $destination_ip
 }
 
+# A second link between the same two hosts, with a soft-RoCE device on each end: for rails.
+second_source_ip=10.9.2.1 second_destination_ip=10.9.2.2
+second_up()
+{
+	local end
+	ip link add vc type veth peer name vd
+	for end in vc vd; do
+		sysctl -qw net.ipv4.conf.$end.accept_local=1 net.ipv4.conf.$end.rp_filter=0 \
+			net.ipv4.conf.$end.arp_ignore=1 net.ipv4.conf.$end.arp_announce=2
+	done
+	ip addr add $second_source_ip/24 dev vc
+	ip addr add $second_destination_ip/24 dev vd
+	ip link set vc mtu 9000 up
+	ip link set vd mtu 9000 up
+	ip neigh replace $second_destination_ip lladdr "$(</sys/class/net/vd/address)" dev vc nud permanent
+	ip neigh replace $second_source_ip lladdr "$(</sys/class/net/vc/address)" dev vd nud permanent
+	rdma link add rxe2 type rxe netdev vc
+	rdma link add rxe3 type rxe netdev vd
+	wait_for 5 gid_index rxe2 $second_source_ip
+	wait_for 5 gid_index rxe3 $second_destination_ip
+}
+
+second_down()
+{
+	[ -d /sys/class/net/vc ] || return 0
+	rdma link delete rxe2 2>/dev/null || true
+	rdma link delete rxe3 2>/dev/null || true
+	ip link delete vc
+}
+
+# The source in a network of its own, two links away from the destination: TCP between addresses of one network is routed
+# over lo, and takes no notice of links. Soft-RoCE does not work there.
+far_pid=''	# of the process that holds that network
+far_is_there() { [ "$(readlink "/proc/$far_pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+in_far() { nsenter --net="/proc/$far_pid/ns/net" "$@"; }
+
+far_up()
+{
+	local link
+	unshare --net sleep infinity &
+	far_pid=$!
+	wait_for 10 far_is_there
+	for link in 1 2; do
+		ip link add "near$link" type veth peer name "far$link" netns "$far_pid"
+		ip addr add "10.9.1$link.2/24" dev "near$link"
+		ip link set "near$link" up
+		in_far ip addr add "10.9.1$link.1/24" dev "far$link"
+		in_far ip link set "far$link" up
+	done
+}
+
+far_down()
+{
+	[ -n "$far_pid" ] || return 0
+	ip link delete near1 2>/dev/null || true
+	ip link delete near2 2>/dev/null || true
+	kill "$far_pid" 2>/dev/null || true
+	wait "$far_pid" 2>/dev/null || true
+	far_pid=''
+}
+
 # Soft-RoCE's own queue pair for rdma_cm ends with the first message that it cannot send, as when a link is down, and
 # only a new device gets another. Real devices have no such thing.
 rdma_renew()
@@ -56,6 +117,8 @@ net_mend()
 	local end
 	[ -n "$net_touched" ] || return 0
 	net_touched=''
+	second_down
+	far_down
 	for end in va vb lo; do tc qdisc del dev $end root 2>/dev/null || true; done
 	ip link set va up
 	ip link set vb up
