@@ -39,6 +39,12 @@ static bool is_accident(const struct vfiomig_error *error)
 	return error->code == VFIOMIG_FABRIC || error->code == VFIOMIG_TIMEOUT;
 }
 
+/* All lanes lie on one device of ours: there is none to take this one's packets. */
+static bool device_gone(const struct vfiomig_error *error)
+{
+	return error->errnum == ENODEV;
+}
+
 /*
  * A peer that gives up says so over control and then fences its lanes, and the two are not ordered: wait a moment for the
  * cause before taking the lane's own end for it (core_watch.c).
@@ -63,7 +69,7 @@ void core_lane_lost(struct core *core, unsigned lane, const struct vfiomig_error
 {
 	if (lanes_past(core))
 		return;
-	if (lane >= core->lanes || !lanes_carry(core) || !is_accident(error)) {
+	if (lane >= core->lanes || !lanes_carry(core) || !is_accident(error) || device_gone(error)) {
 		lose_session(core, error, now);
 		return;
 	}

@@ -62,14 +62,14 @@ void session_on_dead_lane(struct vfiomig_session *session, unsigned lane)
 	drained = flow_drained(&session->flow);
 	pthread_mutex_unlock(&session->flow_lock);
 	awaited = session->lanes_awaited & bit_of(lane);
-	if (!awaited && drained && (!session->plan.gated || atomic_load(&session->token_here)))
-		return; /* a source cannot know that its token has come: PREPARED will tell */
 	error_set(&err, VFIOMIG_FABRIC, EPIPE, NULL, "lane %u was lost", lane);
 	error_prefix(&err, "%s: ", session_side(session));
-	if (why && why->code == VFIOMIG_PROTOCOL) { /* not lost: its peer broke a rule on it */
+	if (why && why->code == VFIOMIG_PROTOCOL) { /* not lost: its peer broke a rule on it, needed or not */
 		session_fail_lanes(session, &err);
 		return;
 	}
+	if (!awaited && drained && (!session->plan.gated || atomic_load(&session->token_here)))
+		return; /* a source cannot know that its token has come: PREPARED will tell */
 	session_log_line(session, VFIOMIG_LOG_INFO, "%s", err.text);
 	if (awaited)
 		tell_fenced(session, lane);

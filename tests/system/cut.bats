@@ -249,6 +249,7 @@ in_doubt()
 
 @test "before DONE: the destination dies, and the next one there finds that it ran" {
 	before DONE 60 60
+	until_true in_journal to RUNNING # it is written once DONE is on its way
 	died recv
 	receive_again
 	ended send

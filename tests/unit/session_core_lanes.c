@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What core wants when a lane dies: fence, ask, and only then send again; and what it does when that does not go so. */
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "support/core_rig.h"
 
@@ -253,6 +254,20 @@ Test(core_lanes, one_that_broke_the_rules_is_not_replaced)
 	start(VFIOMIG_SOURCE);
 	lose_by(1, VFIOMIG_TIMEOUT);
 	assert_only(ACTION_FENCE_LANE, 1);
+}
+
+/* Its other lanes will be told dead as well; none takes this one's packets, and the peer's word cannot tell the cause better. */
+Test(core_lanes, one_that_went_with_our_own_device_takes_all_with_it_at_once)
+{
+	static const enum vfiomig_role roles[] = { VFIOMIG_SOURCE, VFIOMIG_DESTINATION };
+	struct vfiomig_error removed = { .code = VFIOMIG_FABRIC, .errnum = ENODEV, .name = "rdma-device-removed" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		start(roles[i]);
+		rig_step(&rig, &(struct core_event){ .kind = CORE_LANE_LOST, .lane = 1, .error = &removed });
+		rig_tick_after(&rig, 0);
+		assert_failed(VFIOMIG_FABRIC, "rdma-device-removed");
+	}
 }
 
 Test(core_lanes, a_peer_that_never_agrees_is_given_up)

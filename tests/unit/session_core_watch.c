@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-
-#include "base/error.h"
 #include "support/core_rig.h"
 
 static struct rig rig;
@@ -111,19 +108,6 @@ Test(core_watch, a_lost_lane_ends_the_session_by_its_own_cause_once_no_other_cam
 		rig_assert_phase(&rig, PHASE_ROLLBACK);
 		cr_assert_str_eq(rig.core.outcome.name, rig_trouble.name);
 	}
-}
-
-Test(core_watch, lanes_that_went_with_our_device_need_no_word_of_the_peer)
-{
-	struct vfiomig_error removed = { 0 };
-
-	error_set(&removed, VFIOMIG_FABRIC, ENODEV, "rdma-device-removed", "lane 0: the RDMA device was removed");
-	start(VFIOMIG_DESTINATION);
-	rig_to_stream(&rig);
-	rig_event(&rig, CORE_LANE_LOST, &removed);
-	rig_tick_after(&rig, 0);
-	rig_assert_phase(&rig, PHASE_ROLLBACK);
-	cr_assert_str_eq(rig.core.outcome.name, "rdma-device-removed");
 }
 
 Test(core_watch, what_the_peer_says_after_a_lane_was_lost_is_the_cause)

@@ -81,6 +81,14 @@ Test(session_peer_liar_destination, credit_with_a_body_is_refused_by_its_length)
 	caught("lane-frame-bytes");
 }
 
+Test(session_peer_liar_destination, a_breach_is_named_also_when_no_lane_is_needed_any_more)
+{
+	to_drain();
+	send_frame(immediate_make(IMMEDIATE_CREDIT, 0, 2), 0);
+	send_frame(immediate_make(IMMEDIATE_CREDIT, 0, 2), 1);
+	caught("lane-frame-bytes");
+}
+
 Test(session_peer_liar_destination, data_or_a_token_towards_the_source_has_the_wrong_direction)
 {
 	to_drain();

@@ -55,7 +55,7 @@ static void judge_probe(struct world *world)
 {
 	enum vfiomig_code code = world->side[SOURCE].core.outcome.code;
 
-	if (world->truth.source_stopped && !world->truth.killed[SOURCE])
+	if (world->truth.source_stopped && !world->truth.killed[SOURCE] && !any_broken(world, SOURCE))
 		broken(world, "a probe stopped the source");
 	if (destination_ran(world) || world->truth.commit_sent)
 		broken(world, "a probe went as far as the commit");
