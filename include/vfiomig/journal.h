@@ -38,11 +38,12 @@ struct vfiomig_journal {
 	uint8_t session[16];
 	enum vfiomig_role role;
 	enum vfiomig_journal_state state;
-	bool degraded;	    /* destination, RUNNING: without all of its devices */
-	bool held;	    /* the process that wrote it still lives, and has the devices */
-	uint32_t pid;	    /* of that process */
-	uint64_t pid_start; /* its start, in clock ticks since boot: tells it from a later one of that number */
-	uint64_t time_ns;   /* of the last change, since the epoch */
+	bool degraded; /* destination, RUNNING: without all of its devices */
+	bool held;     /* the process that wrote it still lives, and has the devices */
+	uint32_t pid;  /* of that process */
+	uint64_t
+		pid_start; /* its start, in clock ticks since boot: tells it from a later one of that number; 0: not known */
+	uint64_t time_ns; /* of the last change, since the epoch */
 	uint32_t hold_ms;
 	char peer[80];
 	unsigned devices;

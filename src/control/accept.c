@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/peer_user.h"
 #include "control/listener.h"
-#include "control/peer_user.h"
 #include "wire/hello.h"
 
 enum {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/peer_user.h"
 #include "control/conn_parts.h"
-#include "control/peer_user.h"
 
 int conn_fail(struct control_conn *conn, enum vfiomig_code code, int errnum, const char *name, const char *format, ...)
 {

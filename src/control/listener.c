@@ -25,6 +25,7 @@ struct vfiomig_listener {
 	int fd; /* owned */
 	char address[ADDRESS_TEXT_BYTES];
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* of our own UNIX socket, removed at the end */
+	struct stat made; /* what was there then: it may be another's by now */
 };
 
 static bool is_socket(const char *path)
@@ -112,9 +113,11 @@ int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, st
 		return listener_refused(address, result, err);
 	}
 	address_format(&bound, listener->address);
-	if (bound.ss_family == AF_UNIX)
+	if (bound.ss_family == AF_UNIX) {
 		memcpy(listener->path, ((struct sockaddr_un *)&bound)->sun_path,
 		       sizeof(((struct sockaddr_un *)&bound)->sun_path));
+		(void)lstat(listener->path, &listener->made);
+	}
 	*out = listener;
 	return 0;
 }
@@ -172,11 +175,19 @@ int listener_fd(const struct vfiomig_listener *listener)
 	return listener->fd;
 }
 
+static bool is_ours(const struct vfiomig_listener *listener)
+{
+	struct stat now;
+
+	return !lstat(listener->path, &now) && now.st_dev == listener->made.st_dev &&
+	       now.st_ino == listener->made.st_ino;
+}
+
 void vfiomig_listener_close(struct vfiomig_listener *listener)
 {
 	if (!listener)
 		return;
-	if (listener->path[0])
+	if (listener->path[0] && is_ours(listener))
 		unlink(listener->path);
 	if (listener->fd >= 0)
 		close(listener->fd);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,10 +130,22 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err)
 	return rc ? refuse(err, "its folder", -rc) : 0;
 }
 
-/* When process @pid began, in ticks since boot; 0: there is none. */
-static uint64_t start_of(uint32_t pid)
+/* A file system that has no locks has to do without. */
+void journal_file_lock(int dir_fd)
 {
-	unsigned long long start = 0;
+	while (flock(dir_fd, LOCK_EX) && errno == EINTR)
+		;
+}
+
+void journal_file_unlock(int dir_fd)
+{
+	flock(dir_fd, LOCK_UN);
+}
+
+/* When process @pid began, in ticks since boot. -ESRCH: it has ended; another errno: it cannot be looked at. */
+static int look_at(uint32_t pid, uint64_t *start)
+{
+	unsigned long long ticks = 0;
 	char path[32], text[1024];
 	const char *after;
 	ssize_t bytes;
@@ -141,16 +154,34 @@ static uint64_t start_of(uint32_t pid)
 	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return -errno;
 	bytes = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[bytes > 0 ? bytes : 0] = '\0';
 	after = strrchr(text, ')'); /* the program's name may hold anything */
 	if (!after || after[1] != ' ' || strchr("ZX", after[2]) ||
 	    sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &start) != 1)
-		return 0;
-	return start;
+		   &ticks) != 1)
+		return -ESRCH;
+	*start = ticks;
+	return 0;
+}
+
+/*
+ * Does process @pid live, which began at @start (0: that is not known)? Who is taken for dead is buried, while it may yet run its
+ * devices: so one that cannot be looked at (no /proc, or one that hides it) lives as long as the kernel knows its number.
+ */
+static bool lives(uint32_t pid, uint64_t start)
+{
+	uint64_t began;
+	int rc;
+
+	if (!pid || pid > INT32_MAX)
+		return false;
+	rc = look_at(pid, &began);
+	if (!rc)
+		return !start || began == start;
+	return rc != -ESRCH && (!kill((pid_t)pid, 0) || errno != ESRCH);
 }
 
 static uint64_t wall_ns(void)
@@ -172,7 +203,8 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 	journal->time_ns = wall_ns();
 	if (!keep_holder) {
 		journal->pid = (uint32_t)getpid();
-		journal->pid_start = start_of(journal->pid);
+		journal->pid_start = 0;
+		(void)look_at(journal->pid, &journal->pid_start);
 	}
 	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
 	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
@@ -196,7 +228,7 @@ static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journ
 	rc = count < 0 ? -errno : journal_decode(journal, bytes, (size_t)count);
 	close(fd);
 	if (!rc)
-		journal->held = journal->pid_start && start_of(journal->pid) == journal->pid_start;
+		journal->held = lives(journal->pid, journal->pid_start);
 	return rc;
 }
 
@@ -210,6 +242,23 @@ int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role r
 	if (!rc && (journal->role != role || memcmp(journal->session, session, 16)))
 		return -EPROTO; /* it was given another's name */
 	return rc;
+}
+
+int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
+			 bool keep_holder, struct vfiomig_error *err)
+{
+	struct vfiomig_journal found = { 0 };
+	int rc = journal_file_read(dir_fd, journal->session, journal->role, &found);
+
+	if (rc)
+		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal",
+				 "%s cannot be written to the journal: %s in it cannot be read: %s",
+				 journal_state_name(journal->state), journal_state_name(expected), strerror(-rc));
+	if (found.state != expected)
+		return error_set(err, VFIOMIG_INTERNAL, EALREADY, "journal",
+				 "%s is not written to the journal: somebody else has written %s there",
+				 journal_state_name(journal->state), journal_state_name(found.state));
+	return journal_file_write(dir_fd, journal, keep_holder, err);
 }
 
 void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role)
@@ -280,16 +329,18 @@ static bool is_left(const char *name)
 	while (end > name && end[-1] >= '0' && end[-1] <= '9')
 		end--;
 	pid = strtol(end, NULL, 10);
-	return pid > 0 && !start_of((uint32_t)pid);
+	return pid > 0 && pid <= INT32_MAX && !lives((uint32_t)pid, 0);
 }
 
 static bool is_over(const struct vfiomig_journal *journal)
 {
 	uint64_t now = wall_ns(), patience_ns = 2 * (journal->hold_ms * NS_PER_MS);
-	bool final = journal->state >= VFIOMIG_JOURNAL_ABORTED;
+	bool tombstone = journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_ABORTED;
 
-	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !final))
-		return false; /* a doubt is a person's to end */
+	if (journal->state == VFIOMIG_JOURNAL_COMMITTED || (journal->held && !tombstone))
+		return false; /* a doubt is a person's to end; and of whoever lives, his caller may not have heard of it yet */
+	if (journal->role == VFIOMIG_SOURCE && journal->state == VFIOMIG_JOURNAL_RETIRED)
+		return false; /* to who holds its devices, no record would mean "never committed" */
 	return now > journal->time_ns && now - journal->time_ns > patience_ns;
 }
 
@@ -301,6 +352,7 @@ void journal_file_sweep(int dir_fd)
 
 	if (!folder)
 		return;
+	journal_file_lock(dir_fd);
 	while ((entry = readdir(folder))) {
 		bool gone = is_left(entry->d_name);
 
@@ -309,5 +361,6 @@ void journal_file_sweep(int dir_fd)
 		if (gone)
 			unlinkat(dir_fd, entry->d_name, 0);
 	}
+	journal_file_unlock(dir_fd);
 	closedir(folder);
 }

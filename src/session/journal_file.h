@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal's files. A record is written to a temporary name, synced and renamed, so that whoever dies at whatever instant leaves the
- * old record or the new one. It survives the death of its process, not the machine's: the folder's own entry is not synced.
+ * The journal's files. A record is written to a temporary name and renamed, so that whoever dies at whatever instant leaves the old record or
+ * the new one. It survives the death of its process, not the machine's: nothing is synced.
  */
 #ifndef SESSION_JOURNAL_FILE_H
 #define SESSION_JOURNAL_FILE_H
@@ -21,8 +21,22 @@ int journal_file_dir(const char *dir, struct vfiomig_error *err);
 /* Could a record be written there now? Leaves nothing. -errno (VFIOMIG_PREFLIGHT, "journal"). */
 int journal_file_try(int dir_fd, struct vfiomig_error *err);
 
+/*
+ * Who changes a record by what he has read of it, or removes it, holds the folder meanwhile: a decision must not replace the end that came
+ * just before it. Waits for whoever has it, who does no more than that either.
+ */
+void journal_file_lock(int dir_fd);
+void journal_file_unlock(int dir_fd);
+
 /* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
+
+/*
+ * The same, with the journal locked, if the record says @expected until then: somebody who takes a living process for dead may have
+ * decided meanwhile. -EALREADY: it says something else; -ENOENT: it is gone (VFIOMIG_INTERNAL, "journal").
+ */
+int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
+			 bool keep_holder, struct vfiomig_error *err);
 
 /* ->held is set. -ENOENT: there is none; or as of journal_decode. */
 int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal);
@@ -35,8 +49,8 @@ int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiom
 		      void (*broken)(void *context, const char *file), void *context, struct vfiomig_error *err);
 
 /*
- * What nobody asks for any more goes: records that are final, or of a destination that died before the commit, and older than twice
- * their hold time; and what writers that died have left.
+ * What nobody asks for any more goes: tombstones, and what processes that died have left but for COMMITTED and RETIRED, older than twice
+ * their hold time; and temporary names of writers that died.
  */
 void journal_file_sweep(int dir_fd);
 

@@ -225,6 +225,11 @@ int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kin
 
 /* session_journal.c: open before the threads are there, the others on the control thread. -errno as of journal_file.h. */
 int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err);
+/*
+ * Destination: its number is the source's choice. -EEXIST (VFIOMIG_PROTOCOL, "session-known"): it is another session's, whose record must
+ * stay, because it says whether that one has run.
+ */
+int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err);
 /* PREPARED and COMMITTED are answered by an event. */
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
 /* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */

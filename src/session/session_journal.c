@@ -71,17 +71,60 @@ static enum vfiomig_journal_state state_of(enum core_fact fact)
 	}
 }
 
-void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
+/* A destination's COMMITTED follows its own PREPARED: what somebody has buried meanwhile stays so, for the source was told. */
+static int write_record(struct vfiomig_session *session, struct vfiomig_error *err)
 {
-	bool answered = fact == FACT_PREPARED || fact == FACT_COMMITTED;
 	struct vfiomig_journal *journal = session->journal;
-	struct vfiomig_error err = { 0 };
-	int rc;
 
+	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED)
+		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, false, err);
+	return journal_file_write(session->journal_fd, journal, false, err);
+}
+
+int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	const struct vfiomig_journal *own = session->journal;
+	struct vfiomig_journal found;
+
+	if (session->role == VFIOMIG_SOURCE || !own ||
+	    journal_file_read(session->journal_fd, session->id, VFIOMIG_DESTINATION, &found))
+		return 0;
+	if (own->state != VFIOMIG_JOURNAL_NONE && own->pid == found.pid && own->pid_start == found.pid_start)
+		return 0;
+	return error_set(err, VFIOMIG_PROTOCOL, EEXIST, "session-known",
+			 "the source came with the number of another session, which the journal knows as %s",
+			 journal_state_name(found.state));
+}
+
+static int put_locked(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
+{
+	struct vfiomig_journal *journal = session->journal;
+	int rc = session_journal_check(session, err);
+
+	if (rc)
+		return rc;
 	describe(session, journal);
 	journal->state = state_of(fact);
 	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
-	rc = journal_file_write(session->journal_fd, journal, false, &err);
+	return write_record(session, err);
+}
+
+static int put(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
+{
+	int rc;
+
+	journal_file_lock(session->journal_fd);
+	rc = put_locked(session, fact, err);
+	journal_file_unlock(session->journal_fd);
+	return rc;
+}
+
+void session_journal_put(struct vfiomig_session *session, enum core_fact fact)
+{
+	bool answered = fact == FACT_PREPARED || fact == FACT_COMMITTED;
+	struct vfiomig_error err = { 0 };
+	int rc = put(session, fact, &err);
+
 	if (answered && rc)
 		session_post(session, &(struct core_event){ .kind = CORE_UNWRITTEN }, &err);
 	else if (answered)
@@ -94,7 +137,9 @@ void session_journal_forget(struct vfiomig_session *session)
 {
 	if (!session->journal || session->journal->state == VFIOMIG_JOURNAL_NONE)
 		return;
+	journal_file_lock(session->journal_fd);
 	journal_file_remove(session->journal_fd, session->id, session->role);
+	journal_file_unlock(session->journal_fd);
 	session->journal->state = VFIOMIG_JOURNAL_NONE;
 }
 
@@ -118,11 +163,15 @@ static void retire(struct vfiomig_session *session)
 {
 	struct vfiomig_journal *journal = session->journal;
 	struct vfiomig_error err = { 0 };
+	int rc;
 
 	if (!journal || journal->state == VFIOMIG_JOURNAL_NONE)
 		return;
 	journal->state = VFIOMIG_JOURNAL_RETIRED;
-	if (journal_file_write(session->journal_fd, journal, false, &err))
+	journal_file_lock(session->journal_fd);
+	rc = journal_file_write(session->journal_fd, journal, false, &err);
+	journal_file_unlock(session->journal_fd);
+	if (rc)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
 }
 
@@ -205,7 +254,9 @@ int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfi
 
 	if (fd < 0)
 		return fd;
+	journal_file_lock(fd);
 	rc = resolve(fd, session, decision, journal, err);
+	journal_file_unlock(fd); /* a child that was forked meanwhile has the descriptor too */
 	close(fd);
 	return rc;
 }

@@ -178,7 +178,8 @@ void session_judge_offer(struct vfiomig_session *session)
 	    session->offer_devices_here < session->offer.devices)
 		return;
 	session->offer_judged = true;
-	if (plan_agree(&plan, &session->side, &session->offer, session->offer_devices, &err)) {
+	if (session_journal_check(session, &err) ||
+	    plan_agree(&plan, &session->side, &session->offer, session->offer_devices, &err)) {
 		session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
 		return;
 	}

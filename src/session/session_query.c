@@ -36,12 +36,14 @@ static void answer(struct vfiomig_session *session, struct control_conn *conn, c
 	uint8_t own[16];
 
 	memcpy(own, id, sizeof(own));
+	journal_file_lock(session->journal_fd);
 	if (!journal_file_read(session->journal_fd, own, VFIOMIG_DESTINATION, &journal)) {
 		bury(session, &journal);
 		answer = (struct message_answer){ .state = (uint8_t)journal.state,
 						  .held = journal.held,
 						  .degraded = journal.degraded };
 	}
+	journal_file_unlock(session->journal_fd);
 	control_set_session(conn, own);
 	control_send(conn, MESSAGE_ANSWER, body, message_encode_answer(body, &answer));
 	session_log_line(session, VFIOMIG_LOG_INFO, "a source in doubt asked about its session: %s",

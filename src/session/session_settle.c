@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -86,13 +85,11 @@ static void settle(struct vfiomig_session *session, bool resumes, struct vfiomig
 		error_set(&result->error, VFIOMIG_CANCELLED, ECANCELED, "resolved",
 			  "it was decided that the source goes on: its devices run again");
 	}
-	snprintf(result->source_state, sizeof(result->source_state), "%s",
-		 !resumes		     ? "retired"
-		 : failed.code != VFIOMIG_OK ? "stuck"
-					     : "running");
-	snprintf(result->destination_state, sizeof(result->destination_state), "%s", resumes ? "reset" : "running");
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->core.outcome = result->error;
+	session->core.phase = resumes ? PHASE_FAILED : PHASE_DONE;
+	session->core.peer_knows = true; /* whoever decided vouches for the other side */
+	core_result(&session->core, result);
 	pthread_mutex_unlock(&session->snapshot_lock);
 	if (resumes)
 		session_journal_forget(session);

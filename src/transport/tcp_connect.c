@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/peer_user.h"
 #include "transport/tcp.h"
 #include "wire/hello.h"
 
@@ -68,6 +69,8 @@ static int dial_greet(struct dial *dial, unsigned lane, const struct fabric_conf
 		return -errno;
 	if (errnum)
 		return -errnum;
+	if (!peer_user_trusted(dial->fd))
+		return -EKEYREJECTED; /* the path may be another's since the control connection came about */
 	memcpy(hello.session, config->session, sizeof(hello.session));
 	memcpy(hello.proof, config->proof[lane], sizeof(hello.proof));
 	preface_encode(greeting, &preface);
@@ -117,6 +120,9 @@ static int dial_failed(const struct tcp_fabric *tcp, unsigned lane, int result, 
 	if (result == -ECONNRESET)
 		return error_set(err, VFIOMIG_FABRIC, ECONNRESET, "lane-rejected", "%s did not take lane %u", peer,
 				 lane);
+	if (result == -EKEYREJECTED)
+		return error_set(err, VFIOMIG_AUTH, EACCES, "peer-user",
+				 "lane %u: who listens at %s is neither root nor this process's user", lane, peer);
 	return error_set(err, VFIOMIG_FABRIC, -result, "lane-connect", "lane %u cannot be connected to %s: %s", lane,
 			 peer, strerror(-result));
 }

@@ -317,3 +317,18 @@ Test(listener, a_port_is_free_again_at_once_after_a_connection)
 	cr_assert_eq(vfiomig_listener_open(&again, address, NULL), 0);
 	vfiomig_listener_close(again);
 }
+
+Test(control_accept, a_listener_that_goes_leaves_a_path_that_is_anothers_by_now)
+{
+	char where[64], *path = where + strlen("unix:");
+	struct vfiomig_listener *first, *second;
+
+	snprintf(where, sizeof(where), "unix:/tmp/vfiomig-path-%d", (int)getpid());
+	cr_assert_eq(vfiomig_listener_open(&first, where, NULL), 0);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(vfiomig_listener_open(&second, where, NULL), 0);
+	vfiomig_listener_close(first);
+	cr_assert_eq(access(path, F_OK), 0);
+	vfiomig_listener_close(second);
+	cr_assert_neq(access(path, F_OK), 0);
+}

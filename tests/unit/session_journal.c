@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,66 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "session/journal_file.h"
 #include "support/seccomp.h"
+#include "unit/session_journal_rig.h"
 #include "wire/journal.h"
 
-static char folder[] = "/tmp/vfiomig-journal-XXXXXX";
-static int dir_fd = -1;
-
-static void make_folder(void)
-{
-	cr_assert_not_null(mkdtemp(folder));
-	dir_fd = journal_file_dir(folder, NULL);
-	cr_assert_geq(dir_fd, 0);
-}
-
-static int entries(void)
-{
-	char command[96];
-	int count = -1;
-	FILE *out;
-
-	snprintf(command, sizeof(command), "ls -A %s | wc -l", folder);
-	out = popen(command, "r");
-	cr_assert_eq(fscanf(out, "%d", &count), 1);
-	pclose(out);
-	return count;
-}
-
-static void remove_folder(void)
-{
-	char command[96];
-
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	cr_assert_eq(system(command), 0);
-	close(dir_fd);
-}
-
 TestSuite(session_journal, .init = make_folder, .fini = remove_folder);
-
-static struct vfiomig_journal journal_of(enum vfiomig_journal_state state)
-{
-	struct vfiomig_journal journal = { .role = VFIOMIG_DESTINATION, .state = state, .hold_ms = 0, .devices = 1 };
-
-	memset(journal.session, 0xa5, sizeof(journal.session));
-	return journal;
-}
-
-static void write_state(enum vfiomig_journal_state state)
-{
-	struct vfiomig_journal journal = journal_of(state);
-
-	cr_assert_eq(journal_file_write(dir_fd, &journal, false, NULL), 0);
-}
-
-static int read_state(void)
-{
-	struct vfiomig_journal own = journal_of(VFIOMIG_JOURNAL_NONE), journal;
-	int rc = journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal);
-
-	return rc ? rc : (int)journal.state;
-}
 
 /* Ends the process at the system call @number. */
 static void die_at(long number)
@@ -170,6 +116,74 @@ Test(session_journal, a_write_that_fails_is_said_and_changes_nothing)
 	cr_assert_eq(entries(), 1);
 }
 
+/* A process that waits for the end of @go, and then makes PREPARED @state if it still says so. Exits with 1 if it wrote, else 0. */
+static pid_t decide(int go[2], enum vfiomig_journal_state state)
+{
+	struct vfiomig_journal journal = journal_of(state);
+	pid_t pid = fork();
+	char byte;
+
+	if (pid)
+		return pid;
+	close(go[1]);
+	dir_fd = journal_file_dir(folder, NULL); /* its own: a lock is a descriptor's */
+	if (read(go[0], &byte, 1) != 0)
+		_exit(9);
+	journal_file_lock(dir_fd);
+	switch (journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, false, NULL)) {
+	case 0:
+		_exit(1);
+	case -EALREADY:
+		_exit(0);
+	default:
+		_exit(9);
+	}
+}
+
+static int exit_of(pid_t pid)
+{
+	int status;
+
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+Test(session_journal, of_two_who_decide_by_the_same_record_one_writes)
+{
+	for (unsigned round = 0; round < 100; round++) {
+		int go[2], wrote_committed, wrote_aborted;
+		pid_t committer, burier;
+
+		write_state(VFIOMIG_JOURNAL_PREPARED);
+		cr_assert_eq(pipe(go), 0);
+		committer = decide(go, VFIOMIG_JOURNAL_COMMITTED);
+		burier = decide(go, VFIOMIG_JOURNAL_ABORTED);
+		close(go[0]);
+		close(go[1]);
+		wrote_committed = exit_of(committer);
+		wrote_aborted = exit_of(burier);
+		cr_assert_eq(wrote_committed + wrote_aborted, 1, "round %u: %d and %d", round, wrote_committed,
+			     wrote_aborted);
+		cr_assert_eq(read_state(),
+			     (int)(wrote_committed ? VFIOMIG_JOURNAL_COMMITTED : VFIOMIG_JOURNAL_ABORTED));
+	}
+}
+
+Test(session_journal, a_record_that_says_something_else_by_now_is_not_replaced)
+{
+	struct vfiomig_journal journal = journal_of(VFIOMIG_JOURNAL_COMMITTED);
+	struct vfiomig_error err = { 0 };
+
+	cr_assert_eq(journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, false, &err), -ENOENT);
+	write_state(VFIOMIG_JOURNAL_ABORTED);
+	err = (struct vfiomig_error){ 0 };
+	cr_assert_eq(journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, false, &err), -EALREADY);
+	cr_assert_str_eq(err.name, "journal");
+	cr_assert_not_null(strstr(err.text, "somebody else has written ABORTED"), "%s", err.text);
+	cr_assert_eq(read_state(), VFIOMIG_JOURNAL_ABORTED);
+}
+
 Test(session_journal, a_folder_that_others_may_write_to_is_refused)
 {
 	struct vfiomig_error err = { 0 };
@@ -191,75 +205,4 @@ Test(session_journal, the_default_folder_is_the_one_that_the_service_manager_nam
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(access(inner, R_OK | W_OK | X_OK), 0);
 	close(fd);
-}
-
-static pid_t write_as_another(enum vfiomig_journal_state state)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		write_state(state);
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return pid;
-}
-
-Test(session_journal, a_record_tells_whether_its_process_lives)
-{
-	struct vfiomig_journal own = journal_of(VFIOMIG_JOURNAL_NONE), journal;
-
-	write_state(VFIOMIG_JOURNAL_PREPARED);
-	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
-	cr_assert(journal.held);
-	write_as_another(VFIOMIG_JOURNAL_PREPARED);
-	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
-	cr_assert(!journal.held);
-	journal.pid = (uint32_t)getpid(); /* a later process of that number is another one */
-	cr_assert_eq(journal_file_write(dir_fd, &journal, true, NULL), 0);
-	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
-	cr_assert(!journal.held);
-}
-
-static void assert_swept(enum vfiomig_journal_state state, bool alive, bool gone)
-{
-	if (alive)
-		write_state(state);
-	else
-		write_as_another(state);
-	journal_file_sweep(dir_fd);
-	cr_assert_eq(read_state(), gone ? -ENOENT : (int)state, "state %d, alive %d", (int)state, alive);
-}
-
-Test(session_journal, what_nobody_asks_for_any_more_goes_and_a_doubt_stays)
-{
-	assert_swept(VFIOMIG_JOURNAL_ABORTED, true, true);
-	assert_swept(VFIOMIG_JOURNAL_RUNNING, false, true);
-	assert_swept(VFIOMIG_JOURNAL_PREPARED, false, true);
-	assert_swept(VFIOMIG_JOURNAL_PREPARED, true, false);
-	assert_swept(VFIOMIG_JOURNAL_COMMITTED, false, false);
-	assert_swept(VFIOMIG_JOURNAL_COMMITTED, true, false);
-}
-
-Test(session_journal, a_tombstone_stays_within_its_time)
-{
-	struct vfiomig_journal journal = journal_of(VFIOMIG_JOURNAL_ABORTED);
-
-	journal.hold_ms = 3600 * 1000;
-	cr_assert_eq(journal_file_write(dir_fd, &journal, false, NULL), 0);
-	journal_file_sweep(dir_fd);
-	cr_assert_eq(read_state(), VFIOMIG_JOURNAL_ABORTED);
-}
-
-Test(session_journal, a_record_under_another_ones_name_is_none)
-{
-	struct vfiomig_journal other = journal_of(VFIOMIG_JOURNAL_PREPARED);
-	char from[128], to[128], hex[] = "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
-
-	write_state(VFIOMIG_JOURNAL_PREPARED);
-	snprintf(from, sizeof(from), "%s/%s.destination", folder, hex);
-	snprintf(to, sizeof(to), "%s/%s.source", folder, hex);
-	cr_assert_eq(rename(from, to), 0);
-	cr_assert_eq(journal_file_read(dir_fd, other.session, VFIOMIG_SOURCE, &other), -EPROTO);
 }

@@ -124,3 +124,33 @@ Test(session_peer_doubt, a_source_that_goes_on_needs_no_record)
 	cr_assert_eq(own_record(), VFIOMIG_JOURNAL_NONE);
 	close_all();
 }
+
+/* In doubt, and then somebody decides. */
+static void decided(enum vfiomig_decision decision, const char *source_state, enum vfiomig_state state)
+{
+	struct vfiomig_result settled, later;
+	struct vfiomig_journal journal;
+
+	to_question();
+	vfiomig_session_cancel(session);
+	cr_assert_eq(result_of().error.code, VFIOMIG_IN_DOUBT);
+	cr_assert_eq(vfiomig_session_settle(session, &settled), -EAGAIN);
+	cr_assert_eq(vfiomig_journal_resolve(NULL, id, decision, &journal, NULL), 0);
+	cr_assert_eq(vfiomig_session_settle(session, &settled), 0);
+	cr_assert_str_eq(settled.source_state, source_state);
+	later = result_of();
+	cr_assert_eq(later.error.code, settled.error.code);
+	cr_assert_str_eq(later.source_state, settled.source_state);
+	cr_assert_str_eq(later.destination_state, settled.destination_state);
+	cr_assert_eq(vfiomig_device_state(device), state);
+	cr_assert_eq(vfiomig_session_settle(session, &settled), -EINVAL);
+	close_all();
+	close(control_fd);
+	cr_assert_eq(own_record(), VFIOMIG_JOURNAL_NONE);
+}
+
+Test(session_peer_doubt, a_decision_is_the_result_from_then_on)
+{
+	decided(VFIOMIG_PROMOTE_DESTINATION, "retired", VFIOMIG_STATE_STOP);
+	decided(VFIOMIG_RESUME_SOURCE, "running", VFIOMIG_STATE_RUNNING);
+}

@@ -17,7 +17,16 @@
 #include "wire/hello.h"
 #include "wire/immediate.h"
 
-const uint8_t peer_session[16] = { 0x5e, 0x55, 0x10 };
+uint8_t peer_session[16] = { 0x5e, 0x55, 0x10 };
+
+/* Each its own, as real ones have: another test may have left a record. */
+static void choose_session(void)
+{
+	static uint32_t sessions;
+
+	put_be32(peer_session + 4, (uint32_t)getpid());
+	put_be32(peer_session + 8, ++sessions);
+}
 
 static void add_device(struct peer_rig *rig)
 {
@@ -43,6 +52,7 @@ void peer_start_with(struct peer_rig *rig, unsigned devices, void (*prepare)(str
 	struct vfiomig_error err = { 0 };
 
 	*rig = (struct peer_rig){ 0 };
+	choose_session();
 	cr_assert_eq(vfiomig_listener_open(&rig->listener, "127.0.0.1:0", &err), 0, "%s", err.text);
 	options.listener = rig->listener;
 	cr_assert_eq(vfiomig_session_create(&rig->session, VFIOMIG_DESTINATION, &options, &err), 0, "%s", err.text);

@@ -16,7 +16,7 @@ enum { PEER_DEVICES = 2, PEER_LANES = 2, PEER_LIMIT_MS = 30000 };
 
 #define PEER_DEVICE_SPEC "sim:bytes=64K"
 
-extern const uint8_t peer_session[16]; /* that all these sources claim */
+extern uint8_t peer_session[16]; /* that all these sources claim; another one for each rig */
 
 struct peer_rig {
 	struct vfiomig_listener *listener;

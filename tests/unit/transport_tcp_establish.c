@@ -5,7 +5,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "unit/transport_tcp_rig.h"
@@ -301,5 +304,32 @@ Test(tcp_establish, a_fabric_that_never_came_up_can_be_closed)
 	rig.destination = NULL;
 	cr_assert(rig_is_closed(fds[1]));
 	tcp_fabric_ops.close(NULL);
+	rig_close(&rig);
+}
+
+/* Who may write to its folder can put his own socket there after the control connection has come about. */
+Test(tcp_establish, a_lane_is_not_given_to_another_user_at_the_same_path)
+{
+	const uid_t nobody = 65534, own = geteuid();
+	struct sockaddr_un *address;
+	struct rig rig;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (own)
+		cr_skip("it takes root to be somebody else");
+	rig_init(&rig, 1);
+	address = (struct sockaddr_un *)&rig.source_config.route.peer;
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(address->sun_path, sizeof(address->sun_path), "/tmp/vfiomig-lane-%d", (int)getpid());
+	cr_assert_eq(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+	cr_assert_eq(seteuid(nobody), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	cr_assert_eq(seteuid(own), 0);
+	cr_assert_eq(tcp_fabric_ops.open(&rig.source, &rig.source_config, &rig.err), 0);
+	cr_assert_lt(establish(&rig, rig.source), 0);
+	cr_assert_eq(rig.err.code, VFIOMIG_AUTH, "%s", rig.err.text);
+	cr_assert_str_eq(rig.err.name, "peer-user");
+	unlink(address->sun_path);
+	close(fd);
 	rig_close(&rig);
 }

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The commit between two sides with two devices each, for Spin: at most one side runs, whatever is lost, late, repeated,
- * cut or killed. `run` checks it under mixes of faults, and that each rule, once removed, is missed.
+ * cut, killed or decided by a person. `run` checks it under mixes of faults, and that each rule, once removed, is missed.
  *
  * A message that was sent may arrive at once, late, out of order or again, until the connection that it was on is lost:
- * so what is under way is a set, and receiving takes nothing out of it.
+ * so what is under way is a set, and receiving takes nothing out of it. Time is not modelled: what a timer ends may end at
+ * any instant. Faults and the person are in faults.pml, what must hold in rules.pml.
  *
- * Faults       LOSS         the connection breaks, and all that was on it is lost; a new one is made (twice)
- *              CUT          the link goes down for good
- *              KILL_S       the source's process dies, and its devices with it
- *              KILL_S_HELD  it dies, but a VMM holds the devices: it starts again and reads its journal (twice)
- *              KILL_D       the destination's dies, its devices are reset; it starts again and reads its journal (twice)
- *              KILL_D_HELD  the same, but a VMM holds the devices: they stay as they are
- *              KILL_D_GONE  it dies and never comes back
- * NO_...       one rule less; what each one is for stands where it is used
- * SHOW_...     something that must be reachable
+ * NO_...   one rule less; what each one is for stands where it is used
  */
 
-/* The source, the destination, a device. */
-mtype = { STREAMING, AWAITING, RECORDING, DOUBT, RETIRED, RESUMING, RESUMED, STUCK, DEAD };
-mtype = { RECEIVING, PREPARED, COMMITTING, STARTED, DEGRADED, ABORTED, LOST, DOWN, GONE };
-mtype = { STOPPED, MOVING, P2P, ON, FAILED };
+/* The source, the destination, a device, a record. */
+mtype = { STREAMING, AWAITING, RECORDING, ASKING, IN_DOUBT, RETIRED, RESUMING, RESUMED, STUCK, DEAD, ORPHANED };
+mtype = { RECEIVING, PREPARED, TAKING, STARTING, STARTED, DEGRADED, LEAVING, RESETTING, ABORTED, DOWN, GONE, ANSWERING };
+mtype = { STOPPED, MOVING, P2P, ON, FAILED, HUNG, LATE };
+mtype = { NONE, COMMITTED, RUNNING, DONE };
 
 /* Messages, as bits of the set that is under way to one side. */
 #define END(d)		(1 << (d))
@@ -28,12 +22,14 @@ mtype = { STOPPED, MOVING, P2P, ON, FAILED };
 #define COMMIT		4
 #define ABORT		8
 #define QUERY		16
+#define HAS_DONE	32	/* what the source sends next once it has DONE */
 
 #define SAY_PREPARED	1
 #define SAY_DONE	2
 #define SAY_DEGRADED	4
 #define SAY_ABORTED	8
-#define SAY_LOST	16
+#define SAY_COMMITTED	16	/* of a process that is gone */
+#define SAY_NOTHING	32	/* "I do not know that session" */
 
 byte to_d, to_s;
 bool cut;
@@ -45,35 +41,23 @@ mtype src[2] = ON, dst[2] = STOPPED;
 byte ended;		/* devices whose STREAM_END was sent */
 bool loaded[2];		/* and validated: RESUMING -> STOP went well */
 bool told_degraded;	/* what the source says when it retires */
+bool may_have_run;	/* the destination: a device has left STOP, or is in a call that may yet make it leave */
+bool told;		/* the source's caller has the result in its hands */
 
 /* Journals: they survive a kill. */
-bool s_committed, d_committed, d_tombstone;
-bool aborting;		/* the hold is over, and the tombstone is not written yet: without NO_TOMBSTONE_FIRST never seen */
+mtype s_record = NONE, d_record = NONE;
+bool d_degraded;	/* in the destination's RUNNING */
 
 /* What happened, for the rules; nobody decides by it. */
-bool ran, ran_all;
+bool ran, ran_all, said_ran, said_never, decided, overwritten, swept;
 
-#define RUNS(device)	((device) == P2P || (device) == ON)
+#define RUNS(device)	((device) == P2P || (device) == ON || (device) == LATE)
 #define SOURCE_RUNS	(src[0] == ON || src[1] == ON)
 #define SOURCE_RUNS_ALL	(src[0] == ON && src[1] == ON)
 #define DEST_RUNS	(RUNS(dst[0]) || RUNS(dst[1]))
 #define BOTH(x)		(dst[0] == x && dst[1] == x)
 #define EITHER(x)	(dst[0] == x || dst[1] == x)
-
-/* The rules, at every instant. */
-#define AT_MOST_ONE_RUNS	(!(SOURCE_RUNS && DEST_RUNS))
-#define NEVER_BACK_AFTER_A_RUN	(!(ran && SOURCE_RUNS))
-#define RUNS_ON_WHOLE_STATE	(!DEST_RUNS || (loaded[0] && loaded[1]))
-#define RETIRES_FOR_A_RUN	(source != RETIRED || ran)
-#define TELLS_THE_TRUTH		(source != RETIRED || told_degraded || ran_all)
-
-/* And when nothing can happen any more. */
-#define DESTINATION_ENDS \
-	(destination == STARTED || destination == DEGRADED || destination == ABORTED || destination == LOST || \
-	 destination == GONE)
-#define SOURCE_ENDS \
-	((source == RESUMED && SOURCE_RUNS_ALL && !ran) || source == RETIRED || source == STUCK || source == DEAD || \
-	 (source == DOUBT && (cut || destination == LOST || destination == GONE)))
+#define LIVES		(destination != DOWN && destination != GONE && destination != ANSWERING)
 
 /* ------------------------------------------------------------------------------------------------ source */
 
@@ -83,8 +67,6 @@ bool ran, ran_all;
 #else
 #define MAY_END(device)	((device) == STOPPED)
 #endif
-
-inline give_up() { to_d = to_d | ABORT; source = RESUMING }
 
 inline device_stops(d) { atomic { source == STREAMING && src[d] == ON -> src[d] = STOPPED } }
 
@@ -109,99 +91,155 @@ active proctype Source()
 	:: device_ends(1)
 	:: atomic { source == STREAMING && ended == ENDS -> source = AWAITING }
 
-	/* Before its record it may change its mind at any instant; after it, never by itself. */
-	:: atomic { source == STREAMING || source == AWAITING -> give_up() }
+	/* Until it sends COMMIT it may change its mind at any instant (a cancel, a failure); after it, never by itself. */
+	:: atomic { source == STREAMING || source == AWAITING || source == RECORDING ->
+		to_d = to_d | ABORT; source = RESUMING }
 #ifdef NO_POINT_OF_NO_RETURN
-	:: atomic { source == DOUBT && (to_d & COMMIT) -> give_up() }
+	:: atomic { source == ASKING -> to_d = to_d | ABORT; source = RESUMING }
 #endif
 
-	/* First the record, then COMMIT: a source that starts again must know that it may have said it. */
-#ifdef NO_SOURCE_JOURNAL_FIRST
-	:: atomic { source == AWAITING && CAME_S(SAY_PREPARED) -> to_d = to_d | COMMIT; source = RECORDING }
-	:: atomic { source == RECORDING -> s_committed = true; source = DOUBT }
-#else
+	/* First the record, then COMMIT: whoever finds the devices after a kill must know that it may have been said. */
 	:: atomic { source == AWAITING && CAME_S(SAY_PREPARED) -> source = RECORDING }
-	:: atomic { source == RECORDING -> s_committed = true; source = DOUBT }
+#ifdef NO_SOURCE_JOURNAL_FIRST
+	:: atomic { source == RECORDING -> to_d = to_d | COMMIT; source = ASKING }
+	:: atomic { source == ASKING && s_record == NONE -> s_record = COMMITTED }
+#else
+	:: atomic { source == RECORDING && s_record == NONE -> s_record = COMMITTED }
+	:: atomic { source == RECORDING && s_record == COMMITTED -> to_d = to_d | COMMIT; source = ASKING }
 #endif
-	:: atomic { source == DOUBT && !(to_d & COMMIT) -> to_d = to_d | COMMIT }
 #ifndef NO_QUERY
-	:: atomic { source == DOUBT && !(to_d & QUERY) -> to_d = to_d | QUERY }
+	:: atomic { source == ASKING && !(to_d & QUERY) -> to_d = to_d | QUERY }
 #endif
 
-	/* Only the destination's word ends the doubt. LOST is none: who started it again may know more, it does not. */
-	:: atomic { source == DOUBT && CAME_S(SAY_DONE) -> source = RETIRED }
-	:: atomic { source == DOUBT && CAME_S(SAY_DEGRADED) -> told_degraded = true; source = RETIRED }
-	:: atomic { source == DOUBT && CAME_S(SAY_ABORTED) -> source = RESUMING }
+	/* Only "it runs" and "it never will" are answers, from whoever has the record. */
+	:: atomic { source == ASKING && CAME_S(SAY_DONE) -> source = RETIRED }
+	:: atomic { source == ASKING && CAME_S(SAY_DEGRADED) -> told_degraded = true; source = RETIRED }
+	:: atomic { source == ASKING && CAME_S(SAY_ABORTED) -> source = RESUMING }
 #ifdef NO_PATIENCE
-	:: atomic { source == DOUBT && (to_d & COMMIT) -> source = RESUMING }	/* resume on silence */
+	:: atomic { source == ASKING -> source = RESUMING }			/* resume on silence */
 #endif
 #ifdef NO_ANSWER_NEEDED
-	:: atomic { source == DOUBT && (to_d & COMMIT) -> source = RETIRED }	/* retire on silence */
+	:: atomic { source == ASKING -> source = RETIRED }			/* retire on silence */
 #endif
+#ifdef NO_DOUBT_OF_COMMITTED
+	:: atomic { source == ASKING && CAME_S(SAY_COMMITTED) -> source = RETIRED }
+#endif
+#ifdef NO_DOUBT_OF_NOTHING
+	:: atomic { source == ASKING && CAME_S(SAY_NOTHING) -> source = RESUMING }
+#endif
+
+	/* A person's decision, in the own record. */
+	:: atomic { (source == ASKING || source == IN_DOUBT) && s_record == ABORTED -> source = RESUMING }
+	:: atomic { (source == ASKING || source == IN_DOUBT) && s_record == RETIRED -> source = RETIRED }
+
+	/* What ended well stays on file until the caller knows: otherwise it would look as if it had never begun. */
+	:: atomic { source == RETIRED && !(to_d & HAS_DONE) && !told -> to_d = to_d | HAS_DONE }
+#ifdef NO_RECORD_UNTIL_TOLD
+	:: atomic { source == RETIRED && !told && s_record != NONE -> s_record = NONE }
+	:: atomic { source == RETIRED && !told && s_record == NONE -> told = true }
+#else
+	:: atomic { source == RETIRED && !told && s_record != RETIRED -> s_record = RETIRED }
+	:: atomic { source == RETIRED && !told && s_record == RETIRED -> told = true }
+#endif
+	:: atomic { source == RETIRED && told && s_record != NONE -> s_record = NONE }
+
+	/* Its process is dead, and the VMM that holds the devices goes by the record. None: COMMIT was never said. */
+	:: atomic { source == ORPHANED ->
+		if
+		:: s_record == NONE || s_record == ABORTED -> source = RESUMING
+		:: s_record == COMMITTED -> source = IN_DOUBT
+		:: s_record == RETIRED -> source = RETIRED
+		fi }
 
 	:: device_resumes(0)
 	:: device_resumes(1)
 	:: atomic { source == RESUMING && src[0] != STOPPED && src[1] != STOPPED ->
+		s_record = NONE;
 		if :: SOURCE_RUNS_ALL -> source = RESUMED :: else -> source = STUCK fi }
 	od
 }
 
 /* ------------------------------------------------------------------------------------------- destination */
 
-inline reset(d) { if :: dst[d] != MOVING -> dst[d] = STOPPED; :: else fi }
-
-/* The tombstone is what refuses a late COMMIT, so it is written before anybody hears of it. */
-inline abort_it()
+inline put(state)
 {
-	reset(0);
-	reset(1);
+	overwritten = overwritten || (d_record == ABORTED && state != ABORTED) ||
+		      ((d_record == RUNNING || d_record == DONE) && state == ABORTED);
+	d_record = state
+}
+
+inline say(word)
+{
+	to_s = to_s | word;
+	said_never = said_never || word == SAY_ABORTED;
+	said_ran = said_ran || word == SAY_DONE || word == SAY_DEGRADED
+}
+
+/*
+ * The way back: the tombstone, then the word, then the reset. A COMMIT that comes late is refused by where the process is;
+ * who comes after it, and a person, by the tombstone. Without a record there is nothing to take back.
+ */
+inline bury_own() { if :: d_record == NONE :: else -> put(ABORTED) fi }
+
+inline leave()
+{
 #ifdef NO_TOMBSTONE
-	to_s = to_s | SAY_ABORTED;
-	destination = (destination == PREPARED -> PREPARED : ABORTED)
+	say(SAY_ABORTED)
 #else
-#ifdef NO_TOMBSTONE_FIRST
-	to_s = to_s | SAY_ABORTED;
-	if :: destination == PREPARED -> aborting = true :: else -> d_tombstone = true; destination = ABORTED fi
-#else
-	d_tombstone = true;
-	to_s = to_s | SAY_ABORTED;
-	destination = ABORTED
+#if !defined(NO_TOMBSTONE_FIRST) && !defined(NO_TOMBSTONE_BEFORE_RESET)
+	bury_own();
 #endif
+	destination = LEAVING
 #endif
+}
+
+inline reset(d)
+{
+	if
+	:: dst[d] == HUNG || dst[d] == LATE || dst[d] == MOVING
+	:: else -> dst[d] = STOPPED; loaded[d] = false
+	fi
 }
 
 inline device_loads(d) { atomic { destination == RECEIVING && CAME_D(END(d)) && !loaded[d] -> loaded[d] = true } }
 
-inline device_moves(d) { atomic { destination == COMMITTING && dst[d] == STOPPED -> dst[d] = MOVING } }
+inline device_moves(d) { atomic { destination == STARTING && dst[d] == STOPPED -> dst[d] = MOVING } }
 
-/* A call that is under way cannot be taken back: it ends as the driver likes, whatever was decided meanwhile. */
-inline device_moved(d) { atomic { dst[d] == MOVING -> if :: dst[d] = P2P; ran = true :: dst[d] = FAILED fi } }
+/*
+ * A call that is under way cannot be taken back: it ends as the driver likes, whatever was decided meanwhile, or not in time.
+ * One that hangs may succeed yet, so that the side counts as one that runs; the device is never asked again.
+ */
+inline device_moved(d)
+{
+	atomic { dst[d] == MOVING ->
+		if
+		:: dst[d] = P2P; ran = true; may_have_run = true
+		:: dst[d] = FAILED
+#ifdef NO_HUNG_COUNTS
+		:: destination == STARTING -> dst[d] = HUNG
+#else
+		:: destination == STARTING -> dst[d] = HUNG; may_have_run = true
+#endif
+		fi }
+}
+
+inline device_is_late(d) { atomic { dst[d] == HUNG -> if :: dst[d] = LATE; ran = true :: dst[d] = FAILED fi } }
 
 /* The barrier: all are quiet to each other before one runs. */
 inline device_runs(d)
 {
-	atomic { destination == COMMITTING && dst[d] == P2P && !EITHER(STOPPED) && !EITHER(MOVING) ->
+	atomic { destination == STARTING && dst[d] == P2P && !EITHER(STOPPED) && !EITHER(MOVING) ->
 		if :: dst[d] = ON :: dst[d] = FAILED fi }
 }
 
-inline start_again()
-{
-#ifndef NO_JOURNAL_READ
-	if
-	:: d_committed && !d_tombstone -> to_s = to_s | SAY_LOST; destination = LOST
-	:: else ->
-#endif
-		d_tombstone = true; to_s = to_s | SAY_ABORTED; destination = ABORTED
-#ifndef NO_JOURNAL_READ
-	fi
-#endif
-}
+#define OUT_OF_IT(device)	((device) == FAILED || (device) == HUNG || (device) == LATE)
+#define SETTLED(device)		((device) == ON || OUT_OF_IT(device))
 
 /* "Never ran" is said only when no device has left STOP and no call could still make one do so. */
 #ifdef NO_WAIT_FOR_CALLS
-#define CALLS_ARE_BACK	true
+#define NEVER_RAN	(!may_have_run)
 #else
-#define CALLS_ARE_BACK	(!EITHER(MOVING))
+#define NEVER_RAN	(!may_have_run && !EITHER(MOVING))
 #endif
 
 #ifdef NO_WHOLE_MANIFEST
@@ -210,143 +248,118 @@ inline start_again()
 #define ALL_LOADED	(loaded[0] && loaded[1])
 #endif
 
+/* Asked, whoever listens there answers from the record; PREPARED of a dead process is buried before that. */
+#define ASKED_AND_NOT_SAID(word) \
+	(CAME_D(QUERY) && destination != DOWN && destination != GONE && !(to_s & (word)))
+
+inline answers()
+{
+	if
+	:: atomic { ASKED_AND_NOT_SAID(SAY_DONE) && (d_record == RUNNING || d_record == DONE) && !d_degraded ->
+		say(SAY_DONE) }
+	:: atomic { ASKED_AND_NOT_SAID(SAY_DEGRADED) && (d_record == RUNNING || d_record == DONE) && d_degraded ->
+		say(SAY_DEGRADED) }
+	:: atomic { ASKED_AND_NOT_SAID(SAY_ABORTED) && d_record == ABORTED -> say(SAY_ABORTED) }
+	:: atomic { ASKED_AND_NOT_SAID(SAY_COMMITTED) && d_record == COMMITTED && destination == ANSWERING ->
+		say(SAY_COMMITTED) }
+	:: atomic { ASKED_AND_NOT_SAID(SAY_NOTHING) && d_record == NONE && destination == ANSWERING ->
+		say(SAY_NOTHING) }
+#ifdef NO_BURIAL_BEFORE_ANSWER
+	:: atomic { ASKED_AND_NOT_SAID(SAY_ABORTED) && d_record == PREPARED && destination == ANSWERING ->
+		say(SAY_ABORTED) }
+	:: atomic { d_record == PREPARED && destination == ANSWERING && (to_s & SAY_ABORTED) -> put(ABORTED) }
+#else
+	:: atomic { CAME_D(QUERY) && d_record == PREPARED && destination == ANSWERING -> put(ABORTED) }
+#endif
+#ifdef NO_DOUBT_THERE
+	:: atomic { CAME_D(QUERY) && d_record == COMMITTED && destination == ANSWERING -> put(ABORTED) }
+#endif
+	fi
+}
+
 active proctype Destination()
 {
 	do
 	:: device_loads(0)
 	:: device_loads(1)
-	:: atomic { destination == RECEIVING && ALL_LOADED -> destination = PREPARED; to_s = to_s | SAY_PREPARED }
-	:: atomic { destination == RECEIVING -> abort_it() }
-	:: atomic { destination == PREPARED && CAME_D(ABORT) -> abort_it() }
-#ifndef NO_HOLD_TIMER
-	:: atomic { destination == PREPARED && !aborting && !(to_s & SAY_ABORTED) -> abort_it() }
+	:: atomic { destination == RECEIVING && ALL_LOADED ->
+#ifndef NO_PREPARED_RECORD
+		put(PREPARED);
 #endif
-	:: atomic { aborting && destination == PREPARED -> aborting = false; d_tombstone = true; destination = ABORTED }
+		destination = PREPARED; say(SAY_PREPARED) }
+	:: atomic { destination == RECEIVING -> leave() }
 
-	/* First the record, then the first device: one that starts again must know that it may have run. */
+	/* Cancelled, or told to, or the source is gone, or it has held long enough. */
+	:: atomic { destination == PREPARED && CAME_D(ABORT) -> leave() }
+#ifndef NO_HOLD_TIMER
+	:: atomic { destination == PREPARED -> leave() }
+#endif
+	:: atomic { destination == LEAVING ->
+		say(SAY_ABORTED);
+#ifdef NO_TOMBSTONE_BEFORE_RESET
+		reset(0); reset(1);
+#endif
+		destination = RESETTING }
+	:: atomic { destination == RESETTING ->
+#if defined(NO_TOMBSTONE_FIRST) || defined(NO_TOMBSTONE_BEFORE_RESET)
+		bury_own();
+#endif
+		reset(0); reset(1); destination = ABORTED }
+
+	/* First the record, then the first device: who comes after it must know that it may have run. */
 #ifdef NO_COMMIT_NEEDED
-	:: atomic { destination == PREPARED -> d_committed = true; destination = COMMITTING }	/* autostart */
+	:: atomic { destination == PREPARED -> destination = TAKING }	/* autostart */
 #endif
-#ifdef NO_DESTINATION_JOURNAL_FIRST
-	:: atomic { destination == PREPARED && CAME_D(COMMIT) && !d_tombstone -> destination = COMMITTING }
-	:: atomic { destination == COMMITTING && DEST_RUNS -> d_committed = true }
+	:: atomic { destination == PREPARED && CAME_D(COMMIT) -> destination = TAKING }
+#if defined(NO_DESTINATION_JOURNAL_FIRST)
+	:: atomic { destination == TAKING -> destination = STARTING }
+	:: atomic { destination == STARTING && DEST_RUNS && d_record == PREPARED -> put(COMMITTED) }
+#elif defined(NO_LOOK_AT_THE_RECORD) || defined(NO_PREPARED_RECORD)
+	:: atomic { destination == TAKING -> put(COMMITTED); destination = STARTING }
 #else
-	:: atomic { destination == PREPARED && CAME_D(COMMIT) && !d_tombstone ->
-		d_committed = true; destination = COMMITTING }
+	:: atomic { destination == TAKING && d_record == PREPARED -> put(COMMITTED); destination = STARTING }
 #endif
+	:: atomic { destination == TAKING -> leave() }			/* it cannot be written */
 	:: device_moves(0)
 	:: device_moves(1)
 	:: device_moved(0)
 	:: device_moved(1)
+	:: device_is_late(0)
+	:: device_is_late(1)
 	:: device_runs(0)
 	:: device_runs(1)
 
-	:: atomic { destination == COMMITTING && EITHER(FAILED) && !ran && CALLS_ARE_BACK -> abort_it() }
+	:: atomic { destination == STARTING && EITHER(FAILED) && NEVER_RAN -> leave() }
 #ifdef NO_DEGRADED
-	:: atomic { destination == COMMITTING && EITHER(FAILED) && !EITHER(MOVING) -> abort_it() }
+	:: atomic { destination == STARTING && EITHER(FAILED) && !EITHER(MOVING) -> leave() }
 #endif
-	:: atomic { destination == COMMITTING && BOTH(ON) -> ran_all = true; to_s = to_s | SAY_DONE; destination = STARTED }
-	:: atomic { destination == COMMITTING && ran && EITHER(FAILED) && (EITHER(ON) || BOTH(FAILED)) ->
+#ifdef NO_TOO_LATE
+	:: atomic { destination == STARTING -> leave() }		/* a cancel is obeyed */
+#endif
+	:: atomic { destination == STARTING && BOTH(ON) -> ran_all = true; say(SAY_DONE); destination = STARTED }
+	:: atomic { destination == STARTING && may_have_run && !BOTH(ON) && SETTLED(dst[0]) && SETTLED(dst[1]) ->
 #ifdef NO_DEGRADED_SAID
-		to_s = to_s | SAY_DONE;
+		say(SAY_DONE);
 #else
-		to_s = to_s | SAY_DEGRADED;
+		say(SAY_DEGRADED);
 #endif
 		destination = DEGRADED }
 
-	/* Asked again, it says again what it said. */
-	:: atomic { CAME_D(QUERY | COMMIT) && destination == STARTED && !(to_s & SAY_DONE) -> to_s = to_s | SAY_DONE }
-	:: atomic { CAME_D(QUERY) && destination == DEGRADED && !(to_s & (SAY_DEGRADED | SAY_DONE)) ->
-		to_s = to_s | SAY_DEGRADED }
-	:: atomic { CAME_D(QUERY) && destination == ABORTED && !(to_s & SAY_ABORTED) -> to_s = to_s | SAY_ABORTED }
-	:: atomic { CAME_D(QUERY) && destination == LOST && !(to_s & SAY_LOST) -> to_s = to_s | SAY_LOST }
-	:: atomic { destination == DOWN -> start_again() }
+	/* On file until the source shows that it knows. */
+	:: atomic { destination == STARTED && d_record == COMMITTED -> put(RUNNING) }
+	:: atomic { destination == DEGRADED && d_record == COMMITTED ->
+#ifndef NO_DEGRADED_RECORD
+		d_degraded = true;
+#endif
+		put(RUNNING) }
+	:: atomic { (destination == STARTED || destination == DEGRADED) && CAME_D(HAS_DONE) && d_record != NONE ->
+		d_record = NONE }
+
+	/* A later process: it has no devices of that session, and listens where the other one did. */
+	:: atomic { destination == DOWN -> destination = ANSWERING }
+	:: answers()
 	od
 }
 
-/* ------------------------------------------------------------------------------------------------- faults */
-
-/* A fault may also stay away, or the rules of rest would only ever be asked of runs that had all of them. */
-#define MAYBE(fault)	if :: fault :: true fi
-
-#ifdef LOSS
-#define LOSE_ALL	atomic { to_d != 0 || to_s != 0 -> to_d = 0; to_s = 0 }
-active proctype Loss() { MAYBE(LOSE_ALL); MAYBE(LOSE_ALL) }
-#endif
-
-#ifdef CUT
-active proctype Cut() { MAYBE(cut = true) }
-#endif
-
-#ifdef KILL_S
-#define KILL_IT \
-	atomic { source != RETIRED -> source = DEAD; src[0] = FAILED; src[1] = FAILED }
-active proctype KillSource() { MAYBE(KILL_IT) }
-#endif
-
-#ifdef KILL_S_HELD
-#define RESTART_IT \
-	atomic { source != RETIRED && source != STUCK -> if :: s_committed -> source = DOUBT :: else -> give_up() fi }
-active proctype KillHeldSource() { MAYBE(RESTART_IT); MAYBE(RESTART_IT) }
-#endif
-
-/* Its devices are reset when their last descriptor closes; a VMM that holds them keeps them as they are. */
-#if defined(KILL_D) || defined(KILL_D_GONE)
-#define DEVICES_GO	dst[0] = STOPPED; dst[1] = STOPPED; loaded[0] = false; loaded[1] = false
-#else
-#define DEVICES_GO	skip
-#endif
-#ifdef KILL_D_GONE
-#define AFTER_DEATH	GONE
-#else
-#define AFTER_DEATH	DOWN
-#endif
-#define KILL_IT_THERE \
-	atomic { destination != GONE && destination != DOWN -> aborting = false; DEVICES_GO; destination = AFTER_DEATH }
-
-#if defined(KILL_D) || defined(KILL_D_HELD) || defined(KILL_D_GONE)
-active proctype KillDestination() { MAYBE(KILL_IT_THERE); MAYBE(KILL_IT_THERE) }
-#endif
-
-/* -------------------------------------------------------------------------------------------------- rules */
-
-/* What the model must be able to reach, or its rules would hold for nothing: the checker is asked to refute it. */
-#ifdef SHOW_DONE
-#define SHOW	(source == RETIRED && destination == STARTED && BOTH(ON))
-#endif
-#ifdef SHOW_DEGRADED
-#define SHOW	(source == RETIRED && destination == DEGRADED && EITHER(ON) && EITHER(FAILED))
-#endif
-#ifdef SHOW_NEVER_RAN
-#define SHOW	(source == RESUMED && SOURCE_RUNS_ALL && s_committed && d_committed && d_tombstone)
-#endif
-#ifdef SHOW_HELD
-#define SHOW	(source == RESUMED && d_tombstone && loaded[0] && (to_d & COMMIT) && !d_committed)
-#endif
-#ifdef SHOW_DOUBT
-#define SHOW	(source == DOUBT && cut && destination == STARTED)
-#endif
-#define NOT_SHOWN	(!SHOW)
-
-#define ALWAYS(rule)	:: atomic { !(rule) -> assert(rule) }
-
-active proctype Rules()
-{
-	do
-	ALWAYS(AT_MOST_ONE_RUNS)
-	ALWAYS(NEVER_BACK_AFTER_A_RUN)
-	ALWAYS(RUNS_ON_WHOLE_STATE)
-	ALWAYS(RETIRES_FOR_A_RUN)
-	ALWAYS(TELLS_THE_TRUTH)
-#ifdef SHOW
-	ALWAYS(NOT_SHOWN)
-#endif
-	od
-}
-
-active proctype Rest()
-{
-	timeout;
-	assert(DESTINATION_ENDS);
-	assert(SOURCE_ENDS)
-}
+#include "faults.pml"
+#include "rules.pml"

@@ -3,8 +3,8 @@
  * Whose process the other end of a UNIX socket is, by the kernel's word: a path proves nothing of who listens at it, and its mode only
  * as much as whoever may change it wants.
  */
-#ifndef CONTROL_PEER_USER_H
-#define CONTROL_PEER_USER_H
+#ifndef BASE_PEER_USER_H
+#define BASE_PEER_USER_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "control/peer_user.h"
+#include "base/peer_user.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
