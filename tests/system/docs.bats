@@ -122,3 +122,10 @@ same() { diff -u "$1" "$2" || fail "$3 differ"; }
 		! command -v groff >/dev/null || [[ -z $(groff -man -Tutf8 -ww "$name" 2>&1 >/dev/null) ]]
 	done
 }
+
+@test "the programs, the library and the packages have one version" {
+	local version
+	version=$("$PROGRAM" --version | sed -n 's/^rdma-vfiomig \(.*\) (library \(.*\))$/\1 \2/p')
+	[[ $version == "${version% *} ${version% *}" ]]
+	[[ $(sed -n '1s/^rdma-vfiomig (\(.*\)-[^-]*) .*/\1/p' "$top/debian/changelog") == "${version% *}" ]]
+}
