@@ -144,7 +144,8 @@ struct vfiomig_device;
  *   vfio:fd=N                                       a device descriptor that the caller inherited; stays open after close
  *   sim:bytes=N,seed=N,...                          a simulated device
  *   file:PATH                                       a recorded stream: a source only, that gives what was recorded
- * Options follow after commas; every device has name=WORD (how the two sides' devices are matched) and gate=auto|on|off.
+ * Options follow after commas; vfio and sim have config-layout=raw|qemu (in which <vfiomig/config.h> a source gives its config state;
+ * a destination takes either); every device has name=WORD (how the two sides' devices are matched) and gate=auto|on|off.
  * On success *@out is the caller's to close. On failure nothing is left open and the call returns
  *   -EINVAL  the spec cannot be read (VFIOMIG_USAGE)
  *   -ENODEV  no such device, -EBUSY it is in use, -ENOTSUP it cannot migrate (all VFIOMIG_PREFLIGHT)

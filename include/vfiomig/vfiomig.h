@@ -4,10 +4,12 @@
 #define VFIOMIG_H
 
 #include <vfiomig/budget.h>
+#include <vfiomig/config.h>
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
 #include <vfiomig/host.h>
 #include <vfiomig/journal.h>
+#include <vfiomig/recording.h>
 #include <vfiomig/session.h>
 
 /* "MAJOR.MINOR.PATCH" of the library that runs. */

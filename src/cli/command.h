@@ -7,8 +7,10 @@ int recv_main(int argc, char **argv);
 int send_main(int argc, char **argv);
 int probe_main(int argc, char **argv);
 int devices_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int resolve_main(int argc, char **argv);
+int dump_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 
 /* The exit codes as a block of text, the same in every command's help. */

@@ -20,8 +20,10 @@ static const struct command {
 	{ "send", send_main, "migrate devices of this machine to a receiver" },
 	{ "probe", probe_main, "estimate the downtime of a migration to a receiver, without stopping anything" },
 	{ "devices", devices_main, "list the RDMA and VFIO devices of this machine and what each can do" },
+	{ "doctor", doctor_main, "examine this machine: what would keep a migration from working, and what mends it" },
 	{ "status", status_main, "list the sessions of this machine that have not ended on both sides" },
 	{ "resolve", resolve_main, "decide which side of a session in doubt has the devices" },
+	{ "dump", dump_main, "show what a recording has in it, or what differs between two" },
 	{ "demo", demo_main, "run both ends here, with simulated devices" },
 };
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
 
 enum rule { VERIFY, SKIP, WRITE };
@@ -74,20 +73,19 @@ static int write_some(const struct config_access *access, uint32_t at, const uin
 	return 0;
 }
 
-ssize_t config_space_save(const struct config_access *access, void *blob, size_t bytes, struct vfiomig_error *err)
+ssize_t config_space_save(const struct config_access *access, enum vfiomig_config_layout layout, void *blob,
+			  size_t bytes, struct vfiomig_error *err)
 {
-	uint8_t *to = blob;
+	uint8_t space[VFIOMIG_CONFIG_BYTES_MAX];
+	struct vfiomig_config config = {
+		.size = sizeof(config), .layout = layout, .space_bytes = access->bytes, .space = space
+	};
 	int rc;
 
 	if (!access->bytes)
 		return 0;
-	if (bytes < CONFIG_BLOB_HEAD_BYTES + (size_t)access->bytes)
-		return error_set(err, VFIOMIG_DEVICE, ENOBUFS, "config-read",
-				 "the config space has %u bytes, room is for %zu", access->bytes, bytes);
-	put_be32(to, CONFIG_KIND_RAW);
-	put_be32(to + 4, access->bytes);
-	rc = read_all(access, to + CONFIG_BLOB_HEAD_BYTES, err);
-	return rc ? rc : (ssize_t)(CONFIG_BLOB_HEAD_BYTES + access->bytes);
+	rc = read_all(access, space, err);
+	return rc ? rc : vfiomig_config_encode(blob, bytes, &config, err);
 }
 
 /* @code: VFIOMIG_PREFLIGHT before anything is stopped, VFIOMIG_DEVICE at the load. */
@@ -206,39 +204,47 @@ static int report_kept(const struct config_access *access, const uint8_t *config
 	return 0;
 }
 
-static int check_blob(const struct config_access *access, const uint8_t *blob, size_t bytes, struct vfiomig_error *err)
+static uint32_t armed_vectors(const struct vfiomig_config *config)
 {
-	uint32_t kind, config_bytes;
+	uint32_t armed = 0;
 
-	if (bytes < CONFIG_BLOB_HEAD_BYTES)
-		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-blob",
-				 "a config state of %zu bytes has no header", bytes);
-	kind = get_be32(blob);
-	config_bytes = get_be32(blob + 4);
-	if (kind != CONFIG_KIND_RAW)
-		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-blob",
-				 "a config state of kind %u is unknown here", kind);
-	if (config_bytes != bytes - CONFIG_BLOB_HEAD_BYTES)
-		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-blob",
-				 "the config state says %u bytes and has %zu", config_bytes,
-				 bytes - CONFIG_BLOB_HEAD_BYTES);
-	return compare(access, blob + CONFIG_BLOB_HEAD_BYTES, config_bytes, VFIOMIG_DEVICE, err);
+	for (uint32_t v = 0; v < config->vectors; v++)
+		if (!(config->msix_table[(size_t)v * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL] &
+		      PCI_MSIX_ENTRY_CTRL_MASKBIT))
+			armed++;
+	return armed;
+}
+
+static int check_config(const struct config_access *access, const struct vfiomig_config *config,
+			struct vfiomig_error *err)
+{
+	if (config->extra_bytes)
+		return error_set(err, VFIOMIG_DEVICE, EINVAL, "config-qemu-subsection",
+				 "the config state has %u bytes of subsections, which only a VMM has a place for",
+				 config->extra_bytes);
+	return compare(access, config->space, config->space_bytes, VFIOMIG_DEVICE, err);
 }
 
 int config_space_load(const struct config_access *access, const void *blob, size_t bytes, char *report,
 		      size_t report_bytes, struct vfiomig_error *err)
 {
-	const uint8_t *config = (const uint8_t *)blob + CONFIG_BLOB_HEAD_BYTES;
-	int rc;
+	struct vfiomig_config config = { .size = sizeof(config) };
+	int rc = vfiomig_config_decode(&config, blob, bytes, err);
 
 	report[0] = 0;
-	if (!bytes && !access->bytes)
-		return 0;
-	rc = check_blob(access, blob, bytes, err);
-	if (rc)
-		return rc;
-	rc = write_header(access, config, err);
 	if (!rc)
-		rc = write_range(access, config, PCI_STD_HEADER_SIZEOF, access->bytes - PCI_STD_HEADER_SIZEOF, err);
-	return rc ? rc : report_kept(access, config, report, report_bytes, err);
+		rc = check_config(access, &config, err);
+	if (rc || !config.space_bytes)
+		return rc;
+	rc = write_header(access, config.space, err);
+	if (!rc)
+		rc = write_range(access, config.space, PCI_STD_HEADER_SIZEOF, access->bytes - PCI_STD_HEADER_SIZEOF,
+				 err);
+	if (!rc)
+		rc = report_kept(access, config.space, report, report_bytes, err);
+	if (!rc && !report[0] && armed_vectors(&config))
+		snprintf(report, report_bytes,
+			 "%u vectors of MSI-X were armed at the source: arming them here is up to a VMM",
+			 armed_vectors(&config));
+	return rc;
 }

@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <vfiomig/config.h>
 #include <vfiomig/device.h>
 
 enum {
-	CONFIG_KIND_RAW = 1,	   /* the bytes as read */
-	CONFIG_BLOB_HEAD_BYTES = 8 /* {be32 kind, be32 bytes} */
+	CONFIG_BLOB_HEAD_BYTES = 8 /* {be32 layout, be32 bytes} */
 };
 
 /* How to get at a config space. Both calls move all @bytes or return a negative errno. */
@@ -22,12 +22,18 @@ struct config_access {
 	uint32_t bytes; /* 0 (there is none), 256 or 4096 */
 };
 
-/* Returns the bytes of @blob, 0 for a device without config space, or -ENOBUFS or what read said. */
-ssize_t config_space_save(const struct config_access *access, void *blob, size_t bytes, struct vfiomig_error *err);
+/*
+ * In @layout; in QEMU's, interrupts are as after a reset: who armed them was a VMM. Returns the bytes of @blob, 0 for a device without
+ * config space, or -ENOBUFS or what read said.
+ */
+ssize_t config_space_save(const struct config_access *access, enum vfiomig_config_layout layout, void *blob,
+			  size_t bytes, struct vfiomig_error *err);
 
 /*
- * Verify all of @blob, then write. @report gets a sentence about writable bytes that kept a value of their own, or "".
- *   -EINVAL  not a blob for this device, or a read-only byte differs: nothing was written
+ * Verify all of @blob, in whichever layout, then write its config space. @report gets a sentence about writable bytes that kept a value
+ * of their own, or about vectors of MSI-X that were armed and are the VMM's to arm again, or "".
+ *   -EINVAL  not a blob for this device, or a read-only byte differs: nothing was written; names as of vfiomig_config_decode, and
+ *            "config-qemu-subsection": state that only the VMM has a place for
  *   else     what read or write said: the device must be reset
  */
 int config_space_load(const struct config_access *access, const void *blob, size_t bytes, char *report,

@@ -123,7 +123,8 @@ static ssize_t config_get(void *dev, void *blob, size_t bytes, struct vfiomig_er
 	struct sim *sim = dev;
 	struct config_access access = sim_config_access(&sim->config);
 
-	return config_space_save(&access, blob, bytes, err);
+	return config_space_save(&access, sim->options.config_layout ? VFIOMIG_CONFIG_QEMU : VFIOMIG_CONFIG_RAW, blob,
+				 bytes, err);
 }
 
 static int config_put(void *dev, const void *blob, size_t bytes, struct vfiomig_error *err)

@@ -61,6 +61,7 @@ static const struct spec_rule rules[] = {
 	WORD("personality", personality, personality_words),
 	WORD("config-bytes", config, config_words),
 	NUMBER("config-seed", config_seed, 0, UINT64_MAX - 1),
+	WORD("config-layout", config_layout, config_layout_words),
 	WORD("check-config", unchecked_config, unswitch_words),
 };
 

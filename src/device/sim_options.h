@@ -36,6 +36,7 @@ struct sim_options {
 	uint64_t personality;	   /* enum sim_personality */
 	uint64_t config;	   /* index of the config space's size: 0, 256, 4096 */
 	uint64_t config_seed;	   /* SIM_NEVER: seed */
+	uint64_t config_layout;	   /* index of config_layout_words */
 	uint64_t unchecked_config; /* check-config=off */
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 
+const char *const config_layout_words[] = { "raw", "qemu", NULL };
 static const char *const gate_words[] = { "auto", "on", "off", NULL };
 
 int spec_name_valid(const char *name)

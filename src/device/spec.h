@@ -41,6 +41,9 @@ struct spec_rule {
 	const char *const *words; /* ends with NULL */
 };
 
+/* Of config-layout=, which more than one kind of device has: "raw", "qemu". */
+extern const char *const config_layout_words[];
+
 /* -EINVAL (VFIOMIG_USAGE): no kind, an item that is not key=value, a repeated key, a bad name or gate, too long. */
 int spec_parse(struct spec *spec, const char *text, struct vfiomig_error *err);
 

@@ -28,6 +28,7 @@ struct vfio {
 	uint32_t migration_flags;
 	uint64_t config_offset;
 	uint32_t config_bytes;
+	enum vfiomig_config_layout config_layout; /* in which config_get gives it */
 	char warning[160];
 };
 
@@ -143,9 +144,10 @@ static struct config_access config_access(struct vfio *vfio)
 
 static ssize_t config_get(void *dev, void *blob, size_t bytes, struct vfiomig_error *err)
 {
-	struct config_access access = config_access(dev);
+	struct vfio *vfio = dev;
+	struct config_access access = config_access(vfio);
 
-	return config_space_save(&access, blob, bytes, err);
+	return config_space_save(&access, vfio->config_layout, blob, bytes, err);
 }
 
 static int config_put(void *dev, const void *blob, size_t bytes, struct vfiomig_error *err)
@@ -292,17 +294,19 @@ static int probe(struct vfio *vfio, const char *what, struct vfiomig_error *err)
 
 struct vfio_options {
 	uint64_t fd;
+	uint64_t config_layout; /* index of config_layout_words */
 };
 
 static const struct spec_rule rules[] = {
 	{ "fd", offsetof(struct vfio_options, fd), SPEC_NUMBER, 0, INT32_MAX, NULL },
+	{ "config-layout", offsetof(struct vfio_options, config_layout), SPEC_WORD, 0, 0, config_layout_words },
 };
 
 static int read_options(struct vfio_options *options, const struct spec *spec, struct vfiomig_error *err)
 {
 	int rc;
 
-	*options = (struct vfio_options){ NO_FD };
+	*options = (struct vfio_options){ .fd = NO_FD };
 	rc = spec_apply(spec, rules, sizeof(rules) / sizeof(rules[0]), options, err);
 	if (rc)
 		return rc;
@@ -334,6 +338,7 @@ int vfio_open(struct vfiomig_device *device, const struct spec *spec, struct vfi
 		vfio_close(vfio);
 		return rc;
 	}
+	vfio->config_layout = options.config_layout ? VFIOMIG_CONFIG_QEMU : VFIOMIG_CONFIG_RAW;
 	device->ops = &vfio_ops;
 	device->impl = vfio;
 	device->owned_by_vmm = !spec->arg[0];

@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "session/core_table.h"
 
+/* A peer that is silent is given up after one time-out; this is for one that lives and is busy, or does not fence. */
+enum { FENCE_TIMEOUTS = 5 };
+
 /* Packets are under way, and may be sent again. */
 static bool lanes_carry(const struct core *core)
 {
@@ -179,14 +182,15 @@ void core_lane_message(struct core *core, const struct core_event *event, uint64
 
 void core_lanes_watch(struct core *core, uint64_t now, struct core_actions *actions)
 {
+	uint64_t patience_ns = FENCE_TIMEOUTS * core->peer_timeout_ns;
 	struct vfiomig_error err = { 0 };
 
 	for (unsigned l = 0; lanes_carry(core) && l < core->lanes; l++) {
-		if (core->lane[l].state != CORE_LANE_AGREEING || now - core->lane[l].since_ns < core->peer_timeout_ns)
+		if (core->lane[l].state != CORE_LANE_AGREEING || now - core->lane[l].since_ns < patience_ns)
 			continue;
 		error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "lane-fence-timeout",
 			  "lane %u was lost, and the %s has not said within %llu ms that it is fenced there", l,
-			  core_peer_name(core), (unsigned long long)(core->peer_timeout_ns / NS_PER_MS));
+			  core_peer_name(core), (unsigned long long)(patience_ns / NS_PER_MS));
 		core_fail(core, &err, now, actions);
 	}
 }

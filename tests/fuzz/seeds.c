@@ -177,5 +177,6 @@ int main(int argc, char **argv)
 	seed_cores();
 	seed_sources();
 	seed_messages();
+	seed_configs();
 	return 0;
 }

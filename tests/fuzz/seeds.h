@@ -10,4 +10,7 @@ void seed_write(const char *fuzzer, const char *name, const void *bytes, size_t 
 /* One frame of each type of control message, by the encoders of wire, and a whole conversation. */
 void seed_messages(void);
 
+/* Config states in both layouts. */
+void seed_configs(void);
+
 #endif

@@ -60,7 +60,7 @@ static size_t source_blob(uint8_t *blob, uint32_t bytes)
 {
 	struct config_access access = access_of(bytes);
 
-	cr_assert_eq(config_space_save(&access, blob, 8 + 4096, NULL), 8 + bytes);
+	cr_assert_eq(config_space_save(&access, VFIOMIG_CONFIG_RAW, blob, 8 + 4096, NULL), 8 + bytes);
 	blob[8 + PCI_COMMAND] = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	for (uint32_t at = PCI_BASE_ADDRESS_0; at < PCI_CARDBUS_CIS; at++)
 		blob[8 + at] = (uint8_t)at;
@@ -82,8 +82,8 @@ Test(config_space, saves_kind_size_and_bytes)
 	struct config_access access = access_of(256);
 
 	fake.bytes[255] = 0x77;
-	cr_assert_eq(config_space_save(&access, blob, sizeof(blob), NULL), 264);
-	cr_assert_eq(get_be32(blob), CONFIG_KIND_RAW);
+	cr_assert_eq(config_space_save(&access, VFIOMIG_CONFIG_RAW, blob, sizeof(blob), NULL), 264);
+	cr_assert_eq(get_be32(blob), VFIOMIG_CONFIG_RAW);
 	cr_assert_eq(get_be32(blob + 4), 256);
 	cr_assert_eq(blob[8 + 255], 0x77);
 }
@@ -93,7 +93,7 @@ Test(config_space, refuses_to_save_into_too_little_room)
 	uint8_t blob[8 + 4096];
 	struct config_access access = access_of(256);
 
-	cr_assert_eq(config_space_save(&access, blob, 263, NULL), -ENOBUFS);
+	cr_assert_eq(config_space_save(&access, VFIOMIG_CONFIG_RAW, blob, 263, NULL), -ENOBUFS);
 }
 
 Test(config_space, of_a_device_without_one_is_an_empty_blob)
@@ -102,7 +102,7 @@ Test(config_space, of_a_device_without_one_is_an_empty_blob)
 	char report[200];
 	struct config_access access = access_of(0);
 
-	cr_assert_eq(config_space_save(&access, blob, sizeof(blob), NULL), 0);
+	cr_assert_eq(config_space_save(&access, VFIOMIG_CONFIG_RAW, blob, sizeof(blob), NULL), 0);
 	cr_assert_eq(load(0, blob, 0, report, NULL), 0);
 	cr_assert_eq(fake.count, 0);
 }
@@ -254,4 +254,88 @@ Test(config_space, is_checked_by_the_rules_of_the_load_without_a_write)
 	cr_assert_eq(err.code, VFIOMIG_PREFLIGHT);
 	cr_assert_str_eq(err.name, "config-mismatch");
 	cr_assert_eq(fake.count, 0);
+}
+
+/* The source's config space in QEMU's layout, with MSI-X and @armed vectors of two. */
+static size_t qemu_blob(uint8_t *blob, unsigned armed)
+{
+	uint8_t raw[8 + 4096], table[32] = { [12] = armed < 1, [28] = armed < 2 };
+	struct vfiomig_config config = { .size = sizeof(config),
+					 .layout = VFIOMIG_CONFIG_QEMU,
+					 .space_bytes = 256,
+					 .space = raw + 8,
+					 .msix_table = table };
+
+	fake.bytes[PCI_STATUS] = PCI_STATUS_CAP_LIST;
+	fake.bytes[PCI_CAPABILITY_LIST] = 0x80;
+	source_blob(raw, 256);
+	raw[8 + 0x80] = PCI_CAP_ID_MSIX;
+	raw[8 + 0x82] = 1;
+	raw[8 + 0x83] = 0;
+	return (size_t)vfiomig_config_encode(blob, 1024, &config, NULL);
+}
+
+Test(config_space, in_qemus_layout_is_the_sources_after_a_load)
+{
+	uint8_t blob[1024];
+	char report[200];
+	size_t bytes = qemu_blob(blob, 0);
+
+	cr_assert_eq(load(256, blob, bytes, report, NULL), 0);
+	cr_assert_arr_eq(fake.bytes, blob + 20, 256);
+	cr_assert_str_eq(report, "");
+}
+
+Test(config_space, in_qemus_layout_says_which_interrupts_are_the_vmms_to_arm)
+{
+	uint8_t blob[1024];
+	char report[200];
+	size_t bytes = qemu_blob(blob, 2);
+
+	cr_assert_eq(load(256, blob, bytes, report, NULL), 0);
+	cr_assert(strstr(report, "2 vectors") != NULL, "%s", report);
+}
+
+Test(config_space, in_qemus_layout_is_verified_as_any)
+{
+	uint8_t blob[1024];
+	char report[200];
+	struct vfiomig_error err = { 0 };
+	size_t bytes = qemu_blob(blob, 0);
+
+	blob[20 + PCI_DEVICE_ID] ^= 1;
+	cr_assert_eq(load(256, blob, bytes, report, &err), -EINVAL);
+	cr_assert_str_eq(err.name, "config-mismatch");
+	cr_assert_eq(fake.count, 0);
+}
+
+Test(config_space, with_subsections_is_for_a_vmm_only)
+{
+	uint8_t raw[8 + 4096], blob[1024];
+	char report[200];
+	struct vfiomig_error err = { 0 };
+	struct vfiomig_config config = { .size = sizeof(config),
+					 .layout = VFIOMIG_CONFIG_QEMU,
+					 .space_bytes = 256,
+					 .space = raw + 8,
+					 .extra_bytes = 2,
+					 .extra = (const uint8_t *)"\5" };
+
+	source_blob(raw, 256);
+	cr_assert_eq(load(256, blob, (size_t)vfiomig_config_encode(blob, 1024, &config, NULL), report, &err), -EINVAL);
+	cr_assert_str_eq(err.name, "config-qemu-subsection");
+	cr_assert_eq(fake.count, 0);
+}
+
+Test(config_space, is_saved_in_qemus_layout_where_that_is_asked_for)
+{
+	struct config_access access = access_of(4096);
+	struct vfiomig_config config = { .size = sizeof(config) };
+	uint8_t blob[8 + 8192];
+	ssize_t bytes = config_space_save(&access, VFIOMIG_CONFIG_QEMU, blob, sizeof(blob), NULL);
+
+	cr_assert_eq(vfiomig_config_decode(&config, blob, (size_t)bytes, NULL), 0);
+	cr_assert_eq(config.layout, VFIOMIG_CONFIG_QEMU);
+	cr_assert_eq(config.space_bytes, 4096);
+	cr_assert_arr_eq(config.space, fake.bytes, 4096);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handover UUID FD COMMAND...: opens a mediated device as a VMM would, and runs COMMAND with the device's descriptor as number
- * FD. So `vfio:fd=N` is tried with a descriptor that another program has opened.
+ * handover [-s] UUID FD COMMAND...: opens a mediated device as a VMM would, and runs COMMAND with the device's descriptor as number
+ * FD; -s: stopped before. So `vfio:fd=N` is tried with a descriptor that another program has opened.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,16 +45,33 @@ static int open_device(const char *uuid)
 	return fd;
 }
 
+static void stop_device(int fd)
+{
+	struct {
+		struct vfio_device_feature head;
+		struct vfio_device_feature_mig_state state;
+	} stop = { .head = { .argsz = sizeof(stop),
+			     .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE },
+		   .state = { .device_state = VFIO_DEVICE_STATE_STOP, .data_fd = -1 } };
+
+	if (ioctl(fd, VFIO_DEVICE_FEATURE, &stop))
+		die("STOP");
+}
+
 int main(int argc, char **argv)
 {
-	int fd, wanted;
+	int fd, wanted, stopped = argc > 1 && !strcmp(argv[1], "-s");
 
+	argc -= stopped;
+	argv += stopped;
 	if (argc < 4) {
-		fprintf(stderr, "usage: handover UUID FD COMMAND...\n");
+		fprintf(stderr, "usage: handover [-s] UUID FD COMMAND...\n");
 		return 2;
 	}
 	wanted = atoi(argv[2]);
 	fd = open_device(argv[1]);
+	if (stopped)
+		stop_device(fd);
 	if (dup2(fd, wanted) < 0)
 		die("dup2");
 	if (fd != wanted)

@@ -94,6 +94,14 @@ start_recv()
 	wait_for 20 listening || { echo "recv is not ready after 20 s" >&2; cat recv.err >&2; }
 }
 
+# doctor [OPTION...]: an examination; what it found is in doctor.json, its exit code in doctor_code. doctor_launcher starts it.
+doctor_launcher=()
+doctor()
+{
+	doctor_code=0
+	"${doctor_launcher[@]}" "$PROGRAM" doctor --json "$@" >doctor.json 2>doctor.err || doctor_code=$?
+}
+
 # transfer: one migration, from both programs' start to their end.
 transfer() { transfer_by both_sides; }
 
