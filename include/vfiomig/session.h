@@ -176,6 +176,12 @@ struct vfiomig_result {
  * socket, bind and listen (VFIOMIG_PREFLIGHT).
  */
 int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);
+/*
+ * The same on @fd, a TCP or UNIX stream socket that somebody else has bound and that listens (socket activation). @fd is the listener's
+ * from here on, which makes it non-blocking and close-on-exec; on failure it stays the caller's. A UNIX socket's path is left to whoever
+ * made it. Errors: -EINVAL (VFIOMIG_USAGE): no such socket; -ENOMEM and errnos of fcntl (VFIOMIG_INTERNAL).
+ */
+int vfiomig_listener_adopt(struct vfiomig_listener **out, int fd, struct vfiomig_error *err);
 /* "ADDRESS:PORT" as bound. */
 const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
 /*

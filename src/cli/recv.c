@@ -2,7 +2,9 @@
 /* `rdma-vfiomig recv`: one session after another on one listener, until one is kept, --once, or a signal. */
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,8 +30,9 @@ enum { KEY_LISTEN = 'l', KEY_ONCE = 0x100, KEY_THEN, KEY_LOADER, KEY_PLATFORM_RE
 
 static const struct argp_option recv_argp_options[] = {
 	{ "listen", KEY_LISTEN, "HOST:PORT", 0,
-	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT (port 0 is any free one, named on stderr), or "
-	  "unix:PATH, for processes of root and of this user on this machine",
+	  "Where the source will come: HOST:PORT, [V6]:PORT or :PORT (port 0 is any free one, named on stderr), "
+	  "unix:PATH, for processes of root and of this user on this machine, or fd:N, a socket that listens "
+	  "already and was inherited (systemd's first is fd:3)",
 	  1 },
 	{ "once", KEY_ONCE, NULL, 0,
 	  "End after one migration, whatever its outcome; a probe is none, and it goes on waiting", 1 },
@@ -183,11 +186,26 @@ static enum vfiomig_code finish(const struct recv_options *options, struct migra
 	return code;
 }
 
+/* Returns the descriptor that "fd:N" names, or -1. */
+static int inherited_fd(const char *text)
+{
+	char *end;
+	long fd;
+
+	if (strncmp(text, "fd:", 3) || text[3] < '0' || text[3] > '9')
+		return -1;
+	errno = 0;
+	fd = strtol(text + 3, &end, 10);
+	return *end || errno || fd > INT_MAX ? -1 : (int)fd;
+}
+
 /* Listening is tried first, so that an address that cannot be read is called that; nobody is let in before the check. */
 static int open_listener(const struct recv_options *options, struct vfiomig_listener **listener,
 			 struct vfiomig_error *err)
 {
-	int rc = vfiomig_listener_open(listener, options->listen, err);
+	int fd = inherited_fd(options->listen);
+	int rc = fd >= 0 ? vfiomig_listener_adopt(listener, fd, err)
+			 : vfiomig_listener_open(listener, options->listen, err);
 
 	if (rc)
 		return rc;
@@ -220,6 +238,8 @@ static enum vfiomig_code serve_once(const struct recv_options *options, struct v
 		*again = false;
 		goto out;
 	}
+	migration.insecure =
+		transfer_is_plain(&options->transfer) && !address_is_loopback(vfiomig_listener_address(*listener));
 	terminal_say("listening on %s", vfiomig_listener_address(*listener));
 	code = serve(options, &migration, *listener, signals);
 	code = finish(options, &migration, code, signals, again);

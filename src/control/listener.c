@@ -6,6 +6,7 @@
 #include "control/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct vfiomig_listener {
 	struct sockaddr_storage rail[VFIOMIG_RAILS_MAX];
 	unsigned rails;
 	char address[ADDRESS_TEXT_BYTES];
-	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* of a UNIX socket, to be removed at the end */
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1]; /* of our own UNIX socket, removed at the end */
 	struct stat made; /* what was there then: it may be another's by now */
 };
 
@@ -135,6 +136,49 @@ int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, st
 		       sizeof(((struct sockaddr_un *)&bound)->sun_path));
 		(void)lstat(listener->path, &listener->made);
 	}
+	*out = listener;
+	return 0;
+}
+
+static bool is_listening_stream(int fd)
+{
+	int type = 0, listening = 0;
+	socklen_t bytes = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) && type == SOCK_STREAM &&
+	       !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &bytes) && listening;
+}
+
+static int set_flags(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	return 0;
+}
+
+int vfiomig_listener_adopt(struct vfiomig_listener **out, int fd, struct vfiomig_error *err)
+{
+	struct sockaddr_storage bound = { 0 };
+	struct vfiomig_listener *listener;
+	socklen_t bytes = sizeof(bound);
+	int result;
+
+	*out = NULL;
+	if (!is_listening_stream(fd) || getsockname(fd, (struct sockaddr *)&bound, &bytes) ||
+	    (bound.ss_family != AF_INET && bound.ss_family != AF_INET6 && bound.ss_family != AF_UNIX))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "listener-fd",
+				 "descriptor %d is not a TCP or UNIX stream socket that listens", fd);
+	listener = calloc(1, sizeof(*listener));
+	result = listener ? set_flags(fd) : -ENOMEM;
+	if (result) {
+		free(listener);
+		return error_set(err, VFIOMIG_INTERNAL, -result, "listen", "cannot listen on descriptor %d: %s", fd,
+				 strerror(-result));
+	}
+	listener->fd = fd;
+	address_format(&bound, listener->address);
 	*out = listener;
 	return 0;
 }
