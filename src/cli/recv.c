@@ -238,8 +238,8 @@ static enum vfiomig_code serve_once(const struct recv_options *options, struct v
 		*again = false;
 		goto out;
 	}
-	migration.insecure =
-		transfer_is_plain(&options->transfer) && !address_is_loopback(vfiomig_listener_address(*listener));
+	migration.insecure = transfer_is_plain(&options->transfer) &&
+			     transfer_leaves(&options->transfer, vfiomig_listener_address(*listener));
 	terminal_say("listening on %s", vfiomig_listener_address(*listener));
 	code = serve(options, &migration, *listener, signals);
 	code = finish(options, &migration, code, signals, again);

@@ -177,7 +177,8 @@ int vfiomig_listener_adopt(struct vfiomig_listener **out, int fd, struct vfiomig
 		return error_set(err, VFIOMIG_INTERNAL, -result, "listen", "cannot listen on descriptor %d: %s", fd,
 				 strerror(-result));
 	}
-	listener->fd = fd;
+	listener->fds[listener->count++] = fd;
+	listener->bound = bound;
 	address_format(&bound, listener->address);
 	*out = listener;
 	return 0;

@@ -73,7 +73,7 @@ Test(session_describe, names_the_facts_and_the_devices_that_a_phase_waits_for)
 	print();
 	says("control: STREAM for 1.500 s; waits for the VMM's iterables, device 'net0'; peer heard 1.000 s ago");
 	view.core.facts |= FACT_ITERABLES_DONE;
-	view.core.device[0].step = UINT8_MAX;
+	view.core.device[0].step = view.core.phases[PHASE_STREAM].through;
 	print();
 	says("control: STREAM for 1.500 s; peer heard");
 	says_not("waits for the VMM");
