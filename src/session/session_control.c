@@ -276,6 +276,9 @@ static bool farewell_over(struct vfiomig_session *session)
 
 	if (!session->conn)
 		return true;
+	/* It retired without the destination's word, which was given up: there is nobody to take leave of. */
+	if (session->role == VFIOMIG_SOURCE && session->core.phase == PHASE_DONE && session->core.peer_gone)
+		return true;
 	/* After DONE the source still asks for the clock: it leaves first, and the destination stays to answer. */
 	if (control_drained(session->conn) && !session->said_all && session_telemetry_over(session) &&
 	    (session->role == VFIOMIG_SOURCE || session->core.phase != PHASE_DONE)) {

@@ -37,12 +37,13 @@ static void assert_not_adopted(int fd)
 
 Test(listener, adopts_a_socket_that_listens_and_closes_it)
 {
-	int fd = loopback_socket(SOCK_STREAM);
+	int fd = loopback_socket(SOCK_STREAM), fds[LISTENER_FDS_MAX];
 	struct vfiomig_listener *listener;
 
 	cr_assert_eq(listen(fd, 1), 0);
 	cr_assert_eq(vfiomig_listener_adopt(&listener, fd, NULL), 0);
-	cr_assert_eq(listener_fd(listener), fd);
+	cr_assert_eq(listener_fds(listener, fds), 1);
+	cr_assert_eq(fds[0], fd);
 	cr_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	cr_assert_eq(strncmp(vfiomig_listener_address(listener), "127.0.0.1:", 10), 0);
