@@ -192,6 +192,13 @@ static uint64_t wall_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+void journal_file_hold(struct vfiomig_journal *journal)
+{
+	journal->pid = (uint32_t)getpid();
+	journal->pid_start = 0;
+	(void)look_at(journal->pid, &journal->pid_start);
+}
+
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err)
 {
 	char name[JOURNAL_NAME_BYTES], temporary[JOURNAL_NAME_BYTES + 16];
@@ -201,11 +208,8 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 	name_of(name, journal->session, journal->role);
 	temporary_name(temporary, name);
 	journal->time_ns = wall_ns();
-	if (!keep_holder) {
-		journal->pid = (uint32_t)getpid();
-		journal->pid_start = 0;
-		(void)look_at(journal->pid, &journal->pid_start);
-	}
+	if (!keep_holder)
+		journal_file_hold(journal);
 	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
 	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
 		rc = -errno;
@@ -216,7 +220,8 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 			 journal_state_name(journal->state), strerror(-rc));
 }
 
-static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journal)
+/* ->held is not looked at: that takes longer than the reading, and the devices may stand still. */
+static int read_record(int dir_fd, const char *name, struct vfiomig_journal *journal)
 {
 	uint8_t bytes[JOURNAL_BYTES_MAX + 1];
 	ssize_t count;
@@ -227,6 +232,13 @@ static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journ
 	count = read(fd, bytes, sizeof(bytes));
 	rc = count < 0 ? -errno : journal_decode(journal, bytes, (size_t)count);
 	close(fd);
+	return rc;
+}
+
+static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journal)
+{
+	int rc = read_record(dir_fd, name, journal);
+
 	if (!rc)
 		journal->held = lives(journal->pid, journal->pid_start);
 	return rc;
@@ -248,8 +260,13 @@ int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct
 			 bool keep_holder, struct vfiomig_error *err)
 {
 	struct vfiomig_journal found = { 0 };
-	int rc = journal_file_read(dir_fd, journal->session, journal->role, &found);
+	char name[JOURNAL_NAME_BYTES];
+	int rc;
 
+	name_of(name, journal->session, journal->role);
+	rc = read_record(dir_fd, name, &found);
+	if (!rc && (found.role != journal->role || memcmp(found.session, journal->session, sizeof(found.session))))
+		rc = -EPROTO;
 	if (rc)
 		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal",
 				 "%s cannot be written to the journal: %s in it cannot be read: %s",

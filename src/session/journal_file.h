@@ -28,6 +28,9 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err);
 void journal_file_lock(int dir_fd);
 void journal_file_unlock(int dir_fd);
 
+/* This process holds the record. It asks /proc, so a session does it once, before anything stands still. */
+void journal_file_hold(struct vfiomig_journal *journal);
+
 /* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
 
