@@ -199,7 +199,7 @@ void journal_file_hold(struct vfiomig_journal *journal)
 	(void)look_at(journal->pid, &journal->pid_start);
 }
 
-int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err)
+int journal_file_write(int dir_fd, struct vfiomig_journal *journal, struct vfiomig_error *err)
 {
 	char name[JOURNAL_NAME_BYTES], temporary[JOURNAL_NAME_BYTES + 16];
 	uint8_t bytes[JOURNAL_BYTES_MAX];
@@ -208,8 +208,6 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 	name_of(name, journal->session, journal->role);
 	temporary_name(temporary, name);
 	journal->time_ns = wall_ns();
-	if (!keep_holder)
-		journal_file_hold(journal);
 	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
 	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
 		rc = -errno;
@@ -257,7 +255,7 @@ int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role r
 }
 
 int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
-			 bool keep_holder, struct vfiomig_error *err)
+			 struct vfiomig_error *err)
 {
 	struct vfiomig_journal found = { 0 };
 	char name[JOURNAL_NAME_BYTES];
@@ -275,7 +273,7 @@ int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct
 		return error_set(err, VFIOMIG_INTERNAL, EALREADY, "journal",
 				 "%s is not written to the journal: somebody else has written %s there",
 				 journal_state_name(journal->state), journal_state_name(found.state));
-	return journal_file_write(dir_fd, journal, keep_holder, err);
+	return journal_file_write(dir_fd, journal, err);
 }
 
 void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role)

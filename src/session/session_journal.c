@@ -78,8 +78,8 @@ static int write_record(struct vfiomig_session *session, struct vfiomig_error *e
 	struct vfiomig_journal *journal = session->journal;
 
 	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED)
-		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, true, err);
-	return journal_file_write(session->journal_fd, journal, true, err);
+		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, err);
+	return journal_file_write(session->journal_fd, journal, err);
 }
 
 int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -171,7 +171,7 @@ static void retire(struct vfiomig_session *session)
 		return;
 	journal->state = VFIOMIG_JOURNAL_RETIRED;
 	journal_file_lock(session->journal_fd);
-	rc = journal_file_write(session->journal_fd, journal, true, &err);
+	rc = journal_file_write(session->journal_fd, journal, &err);
 	journal_file_unlock(session->journal_fd);
 	if (rc)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
@@ -246,7 +246,7 @@ static int resolve(int dir_fd, const uint8_t session[16], enum vfiomig_decision 
 				 "on it",
 				 journal_state_name(journal->state));
 	journal->state = state;
-	return journal_file_write(dir_fd, journal, true, err);
+	return journal_file_write(dir_fd, journal, err);
 }
 
 int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfiomig_decision decision,
