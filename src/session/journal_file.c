@@ -192,7 +192,14 @@ static uint64_t wall_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err)
+void journal_file_hold(struct vfiomig_journal *journal)
+{
+	journal->pid = (uint32_t)getpid();
+	journal->pid_start = 0;
+	(void)look_at(journal->pid, &journal->pid_start);
+}
+
+int journal_file_write(int dir_fd, struct vfiomig_journal *journal, struct vfiomig_error *err)
 {
 	char name[JOURNAL_NAME_BYTES], temporary[JOURNAL_NAME_BYTES + 16];
 	uint8_t bytes[JOURNAL_BYTES_MAX];
@@ -201,11 +208,6 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 	name_of(name, journal->session, journal->role);
 	temporary_name(temporary, name);
 	journal->time_ns = wall_ns();
-	if (!keep_holder) {
-		journal->pid = (uint32_t)getpid();
-		journal->pid_start = 0;
-		(void)look_at(journal->pid, &journal->pid_start);
-	}
 	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
 	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
 		rc = -errno;
@@ -216,7 +218,8 @@ int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_ho
 			 journal_state_name(journal->state), strerror(-rc));
 }
 
-static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journal)
+/* ->held is not looked at: that takes longer than the reading, and the devices may stand still. */
+static int read_record(int dir_fd, const char *name, struct vfiomig_journal *journal)
 {
 	uint8_t bytes[JOURNAL_BYTES_MAX + 1];
 	ssize_t count;
@@ -227,6 +230,13 @@ static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journ
 	count = read(fd, bytes, sizeof(bytes));
 	rc = count < 0 ? -errno : journal_decode(journal, bytes, (size_t)count);
 	close(fd);
+	return rc;
+}
+
+static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journal)
+{
+	int rc = read_record(dir_fd, name, journal);
+
 	if (!rc)
 		journal->held = lives(journal->pid, journal->pid_start);
 	return rc;
@@ -245,11 +255,16 @@ int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role r
 }
 
 int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
-			 bool keep_holder, struct vfiomig_error *err)
+			 struct vfiomig_error *err)
 {
 	struct vfiomig_journal found = { 0 };
-	int rc = journal_file_read(dir_fd, journal->session, journal->role, &found);
+	char name[JOURNAL_NAME_BYTES];
+	int rc;
 
+	name_of(name, journal->session, journal->role);
+	rc = read_record(dir_fd, name, &found);
+	if (!rc && (found.role != journal->role || memcmp(found.session, journal->session, sizeof(found.session))))
+		rc = -EPROTO;
 	if (rc)
 		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal",
 				 "%s cannot be written to the journal: %s in it cannot be read: %s",
@@ -258,7 +273,7 @@ int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct
 		return error_set(err, VFIOMIG_INTERNAL, EALREADY, "journal",
 				 "%s is not written to the journal: somebody else has written %s there",
 				 journal_state_name(journal->state), journal_state_name(found.state));
-	return journal_file_write(dir_fd, journal, keep_holder, err);
+	return journal_file_write(dir_fd, journal, err);
 }
 
 void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role)

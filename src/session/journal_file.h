@@ -28,15 +28,18 @@ int journal_file_try(int dir_fd, struct vfiomig_error *err);
 void journal_file_lock(int dir_fd);
 void journal_file_unlock(int dir_fd);
 
-/* Time is set here; the holder too, unless @keep_holder. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
-int journal_file_write(int dir_fd, struct vfiomig_journal *journal, bool keep_holder, struct vfiomig_error *err);
+/* This process holds the record. It asks /proc, so a session does it once, before anything stands still. */
+void journal_file_hold(struct vfiomig_journal *journal);
+
+/* Time is set here; the holder is whoever the record says. -errno (VFIOMIG_INTERNAL, "journal"): the old record is what it was. */
+int journal_file_write(int dir_fd, struct vfiomig_journal *journal, struct vfiomig_error *err);
 
 /*
  * The same, with the journal locked, if the record says @expected until then: somebody who takes a living process for dead may have
  * decided meanwhile. -EALREADY: it says something else; -ENOENT: it is gone (VFIOMIG_INTERNAL, "journal").
  */
 int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
-			 bool keep_holder, struct vfiomig_error *err);
+			 struct vfiomig_error *err);
 
 /* ->held is set. -ENOENT: there is none; or as of journal_decode. */
 int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal);

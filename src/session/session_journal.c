@@ -27,6 +27,7 @@ int session_journal_open(struct vfiomig_session *session, const char *dir, struc
 	session->journal_fd = journal_file_dir(dir, err);
 	if (session->journal_fd < 0)
 		return session->journal_fd;
+	journal_file_hold(session->journal);
 	journal_file_sweep(session->journal_fd);
 	return journal_file_try(session->journal_fd, err);
 }
@@ -77,8 +78,8 @@ static int write_record(struct vfiomig_session *session, struct vfiomig_error *e
 	struct vfiomig_journal *journal = session->journal;
 
 	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED)
-		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, false, err);
-	return journal_file_write(session->journal_fd, journal, false, err);
+		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, err);
+	return journal_file_write(session->journal_fd, journal, err);
 }
 
 int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
@@ -99,7 +100,8 @@ int session_journal_check(struct vfiomig_session *session, struct vfiomig_error 
 static int put_locked(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
 {
 	struct vfiomig_journal *journal = session->journal;
-	int rc = session_journal_check(session, err);
+	/* Over its own PREPARED the destination's COMMITTED checks for itself, in the same reading. */
+	int rc = fact == FACT_COMMITTED ? 0 : session_journal_check(session, err);
 
 	if (rc)
 		return rc;
@@ -169,7 +171,7 @@ static void retire(struct vfiomig_session *session)
 		return;
 	journal->state = VFIOMIG_JOURNAL_RETIRED;
 	journal_file_lock(session->journal_fd);
-	rc = journal_file_write(session->journal_fd, journal, false, &err);
+	rc = journal_file_write(session->journal_fd, journal, &err);
 	journal_file_unlock(session->journal_fd);
 	if (rc)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
@@ -244,7 +246,7 @@ static int resolve(int dir_fd, const uint8_t session[16], enum vfiomig_decision 
 				 "on it",
 				 journal_state_name(journal->state));
 	journal->state = state;
-	return journal_file_write(dir_fd, journal, true, err);
+	return journal_file_write(dir_fd, journal, err);
 }
 
 int vfiomig_journal_resolve(const char *dir, const uint8_t session[16], enum vfiomig_decision decision,

@@ -24,7 +24,7 @@ static void bury(struct vfiomig_session *session, struct vfiomig_journal *journa
 	if (journal->state != VFIOMIG_JOURNAL_PREPARED || journal->held)
 		return;
 	journal->state = VFIOMIG_JOURNAL_ABORTED;
-	if (journal_file_write(session->journal_fd, journal, true, NULL))
+	if (journal_file_write(session->journal_fd, journal, NULL))
 		journal->state = VFIOMIG_JOURNAL_PREPARED;
 }
 

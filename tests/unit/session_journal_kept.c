@@ -25,7 +25,7 @@ Test(session_journal_kept, a_record_tells_whether_its_process_lives)
 	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
 	cr_assert(!journal.held);
 	journal.pid = (uint32_t)getpid(); /* a later process of that number is another one */
-	cr_assert_eq(journal_file_write(dir_fd, &journal, true, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &journal, NULL), 0);
 	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
 	cr_assert(!journal.held);
 }
@@ -35,13 +35,13 @@ Test(session_journal_kept, a_process_whose_start_is_not_known_lives_as_long_as_i
 	struct vfiomig_journal own = journal_of(VFIOMIG_JOURNAL_PREPARED), journal;
 
 	write_state(VFIOMIG_JOURNAL_PREPARED);
-	own.pid = (uint32_t)getpid();
-	cr_assert_eq(journal_file_write(dir_fd, &own, true, NULL), 0);
+	own.pid_start = 0;
+	cr_assert_eq(journal_file_write(dir_fd, &own, NULL), 0);
 	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
 	cr_assert_eq(journal.pid_start, 0);
 	cr_assert(journal.held, "it would be buried alive");
 	own.pid = (uint32_t)write_as_another(VFIOMIG_JOURNAL_PREPARED);
-	cr_assert_eq(journal_file_write(dir_fd, &own, true, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &own, NULL), 0);
 	cr_assert_eq(journal_file_read(dir_fd, own.session, VFIOMIG_DESTINATION, &journal), 0);
 	cr_assert(!journal.held);
 }
@@ -84,7 +84,7 @@ Test(session_journal_kept, a_tombstone_stays_within_its_time)
 	struct vfiomig_journal journal = journal_of(VFIOMIG_JOURNAL_ABORTED);
 
 	journal.hold_ms = 3600 * 1000;
-	cr_assert_eq(journal_file_write(dir_fd, &journal, false, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &journal, NULL), 0);
 	journal_file_sweep(dir_fd);
 	cr_assert_eq(read_state(), VFIOMIG_JOURNAL_ABORTED);
 }
@@ -124,7 +124,7 @@ Test(session_journal_kept, a_decision_does_not_replace_the_end_that_came_before_
 	pid_t pid;
 
 	journal.role = VFIOMIG_SOURCE;
-	cr_assert_eq(journal_file_write(dir_fd, &journal, false, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &journal, NULL), 0);
 	journal_file_lock(dir_fd);
 	pid = fork();
 	if (!pid)
@@ -132,7 +132,7 @@ Test(session_journal_kept, a_decision_does_not_replace_the_end_that_came_before_
 	while (!rests(pid))
 		sched_yield();
 	journal.state = VFIOMIG_JOURNAL_RETIRED;
-	cr_assert_eq(journal_file_write(dir_fd, &journal, false, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &journal, NULL), 0);
 	journal_file_unlock(dir_fd);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert(WIFEXITED(status));

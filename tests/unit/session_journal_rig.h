@@ -52,6 +52,7 @@ static inline struct vfiomig_journal journal_of(enum vfiomig_journal_state state
 	struct vfiomig_journal journal = { .role = role, .state = state, .hold_ms = 0, .devices = 1 };
 
 	memset(journal.session, 0xa5, sizeof(journal.session));
+	journal_file_hold(&journal);
 	return journal;
 }
 
@@ -59,7 +60,7 @@ static inline void write_state(enum vfiomig_journal_state state)
 {
 	struct vfiomig_journal journal = journal_of(state);
 
-	cr_assert_eq(journal_file_write(dir_fd, &journal, false, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &journal, NULL), 0);
 }
 
 static inline int read_state(void)

@@ -47,7 +47,7 @@ Test(session_peer_buried, commit_after_somebody_else_wrote_the_tombstone_runs_no
 	int dir_fd = to_prepared(&journal);
 
 	journal.state = VFIOMIG_JOURNAL_ABORTED;
-	cr_assert_eq(journal_file_write(dir_fd, &journal, true, NULL), 0);
+	cr_assert_eq(journal_file_write(dir_fd, &journal, NULL), 0);
 	commit_is_refused(dir_fd);
 }
 

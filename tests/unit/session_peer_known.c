@@ -21,7 +21,7 @@ static void leave_record(enum vfiomig_journal_state state)
 	journal = journal_file_dir(NULL, NULL);
 	cr_assert_geq(journal, 0);
 	memcpy(record.session, peer_session, sizeof(record.session));
-	cr_assert_eq(journal_file_write(journal, &record, true, NULL), 0);
+	cr_assert_eq(journal_file_write(journal, &record, NULL), 0);
 }
 
 static void assert_record_stays(enum vfiomig_journal_state state)

@@ -92,7 +92,7 @@ case_a_port_in_use_is_refused()
 	finish recv 30
 	read_results recv
 	equal "recv: exit code" "$recv_code" 3
-	matches "it says why" "${recv_message:-$(cat recv.err)}" 'port' "$first_port"
+	matches "it says why" "${recv_message:-$(cat recv.err)}" 'another program has it' "$first_port"
 	kill -TERM "$first"
 	recv_pid=$first
 	finish recv 20
