@@ -94,7 +94,7 @@ struct vfiomig_options {
 	enum vfiomig_payload payload; /* AEAD needs one of these two: its key comes from their TLS session */
 	void *context;		      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
-	void (*progress)(void *context); /* at most ten times a second; look at _stats */
+	void (*progress)(void *context); /* at most ten times a second, and at the end; look at _stats */
 	/* The event is valid during the call; see event.h. */
 	void (*event)(void *context, const struct vfiomig_event *event);
 	unsigned

@@ -166,7 +166,11 @@ static void init_side(struct vfiomig_session *session)
 
 void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16])
 {
+	pthread_mutex_t *lock = (pthread_mutex_t *)&session->snapshot_lock; /* a destination's changes once */
+
+	pthread_mutex_lock(lock);
 	memcpy(id, session->id, sizeof(session->id));
+	pthread_mutex_unlock(lock);
 }
 
 static enum core_purpose purpose_of(const struct vfiomig_session *session)
@@ -183,7 +187,7 @@ static bool wants_precopy(const struct vfiomig_session *session, unsigned d)
 	       session->device[d].device->info.migration_flags & VFIOMIG_MIGRATION_PRE_COPY;
 }
 
-static void init_core(struct vfiomig_session *session)
+static void start_core(struct vfiomig_session *session)
 {
 	struct core_config config = { .role = session->role,
 				      .peer_timeout_ns = session->options.peer_timeout_ms * NS_PER_MS,
@@ -194,16 +198,22 @@ static void init_core(struct vfiomig_session *session)
 				      .external_commit = session_commits_externally(session),
 				      .downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS };
 
-	core_init(&session->core, &config, clock_now_ns());
 	for (unsigned d = 0; d < session->devices; d++) {
 		struct session_device *device = &session->device[d];
 
 		atomic_store(&device->state, (int)device->device->ops->get_state(device->device->impl));
-		session->core.device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
+	}
+	/* _run starts too, and another thread that will commit, or shows statistics, may be looking already. */
+	pthread_mutex_lock(&session->snapshot_lock);
+	core_init(&session->core, &config, clock_now_ns());
+	for (unsigned d = 0; d < session->devices; d++) {
+		session->core.device[d].p2p = session->handles[d]->info.migration_flags & VFIOMIG_MIGRATION_P2P;
 		session->core.device[d].precopy = wants_precopy(session, d);
 	}
 	if (session->role == VFIOMIG_SOURCE)
 		core_set_devices(&session->core, session->devices);
+	session->started = true;
+	pthread_mutex_unlock(&session->snapshot_lock);
 }
 
 /* The name is what top and gdb show. */
@@ -265,8 +275,7 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 		rc = session_record_open(session, err);
 	if (rc)
 		return rc;
-	init_core(session);
-	session->started = true;
+	start_core(session);
 	/* Signals are the caller's threads' business; a broken pipe's too: the write tells. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -109,6 +109,7 @@ struct vfiomig_session {
 	atomic_bool committed; /* as core sees it: too late for a cancel */
 	/* External commit, all under snapshot_lock. */
 	bool commit_owed;   /* the caller has committed: core hears of that before anything else */
+	bool taken_back;    /* or being so */
 	bool prepared_told; /* the caller was, or is about to be, told that it may commit */
 	/* The phases for the caller, in order; under snapshot_lock. */
 	const char *phases[PHASE_COUNT]; /* static */
@@ -200,8 +201,9 @@ struct vfiomig_session {
 	atomic_bool switchover_asked;		   /* with EXTERNAL_SWITCHOVER: by the caller */
 	struct session_log *log;		   /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;
-	unsigned log_lost; /* lines for which there was no room; told once there is */
-	uint64_t progress_ns;
+	unsigned log_lost;	    /* lines for which there was no room; told once there is */
+	uint64_t progress_ns;	    /* control thread */
+	atomic_bool progress_due;   /* for the next dispatch */
 	struct vfiomig_event *told; /* TOLD_MAX ring of what the caller has not heard yet; NULL: it wants none */
 	unsigned told_head, told_count;
 	uint64_t estimate_told_ns; /* control thread */

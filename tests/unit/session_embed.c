@@ -16,6 +16,7 @@ static struct vfiomig_device *device[SIDES];
 static struct vfiomig_listener *listener;
 static struct vfiomig_options options[SIDES];
 static struct vfiomig_error err;
+static unsigned progressed;
 
 static void on_prepared(void *context)
 {
@@ -24,6 +25,12 @@ static void on_prepared(void *context)
 	if (!vfiomig_session_prepared(session[0]) && !vfiomig_session_prepared(session[1]) &&
 	    !vfiomig_session_commit(session[0]))
 		vfiomig_session_commit(session[1]);
+}
+
+static void on_progress(void *context)
+{
+	(void)context;
+	progressed++;
 }
 
 static void prepare(const char *from, const char *to)
@@ -93,6 +100,40 @@ static void end(void)
 	vfiomig_listener_close(listener);
 }
 
+Test(embed, every_word_of_the_statistics_is_there_from_the_beginning)
+{
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	for (unsigned i = 0; i < SIDES; i++) {
+		create(i);
+		cr_assert_eq(vfiomig_session_stats(session[i], &stats), 0);
+		cr_assert(stats.transport && stats.loader && stats.integrity && stats.payload);
+		cr_assert_str_eq(stats.loader, "");
+	}
+	end();
+}
+
+Test(embed, progress_is_told_when_there_is_some_and_not_with_every_dispatch)
+{
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	options[0].progress = options[1].progress = on_progress;
+	create(0);
+	create(1);
+	for (unsigned i = 0; i < 100; i++)
+		vfiomig_session_dispatch(session[0]);
+	cr_assert_eq(progressed, 0, "it has not even been started");
+	cr_assert_eq(vfiomig_session_start(session[1], &err), 0, "%s", err.text);
+	cr_assert_eq(vfiomig_session_start(session[0], &err), 0, "%s", err.text);
+	dispatch_to_the_end();
+	assert_result(0, VFIOMIG_OK, "retired", "running");
+	cr_assert_geq(progressed, SIDES, "the last word is told in any case");
+	progressed = 0;
+	cr_assert_eq(vfiomig_session_dispatch(session[0]), 1, "also when it is asked again");
+	cr_assert_eq(progressed, 0);
+	end();
+}
+
 static ssize_t too_much(void *context, void *blob, size_t bytes, struct vfiomig_error *error)
 {
 	(void)context, (void)blob, (void)error;
@@ -137,4 +178,20 @@ Test(embed, a_device_cannot_claim_what_only_the_session_knows)
 		assert_result(1, VFIOMIG_DEVICE, "running", "reset");
 		end();
 	}
+}
+
+Test(embed, running_it_twice_says_nothing_false_of_who_runs)
+{
+	struct vfiomig_result result;
+
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	begin();
+	dispatch_to_the_end();
+	for (unsigned i = 0; i < SIDES; i++) {
+		cr_assert_eq(vfiomig_session_run(session[i], &result), VFIOMIG_USAGE);
+		cr_assert_str_eq(result.source_state, "unknown");
+		cr_assert_str_eq(result.destination_state, "unknown");
+		assert_result(i, VFIOMIG_OK, "retired", "running");
+	}
+	end();
 }
