@@ -204,8 +204,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 
 /*
  * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The first that is added is
- * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started (both VFIOMIG_USAGE); -ENOMEM, -EMFILE
- * (VFIOMIG_INTERNAL).
+ * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started, or the device is in a session that is not closed
+ * (all VFIOMIG_USAGE); -ENOMEM, -EMFILE (VFIOMIG_INTERNAL).
  */
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
 			       struct vfiomig_error *err);

@@ -133,6 +133,10 @@ int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_d
 	if (session->devices == VFIOMIG_DEVICES_MAX)
 		return error_set(err, VFIOMIG_USAGE, E2BIG, NULL, "a session has at most %d devices",
 				 VFIOMIG_DEVICES_MAX);
+	if (device->in_session)
+		return error_set(err, VFIOMIG_USAGE, EBUSY, "device-in-session",
+				 "device '%s' is in a session already, and one at a time moves it",
+				 device->name[0] ? device->name : device->spec);
 	*slot = (struct session_device){ .session = session, .device = device, .number = session->devices };
 	rc = open_event(&slot->wake_fd);
 	if (rc)
@@ -140,6 +144,7 @@ int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_d
 	if (session->role == VFIOMIG_DESTINATION)
 		slot->blob = calloc(1, CONFIG_BLOB_BYTES_MAX);
 	session->handles[session->devices++] = device; /* from here on _close knows of it */
+	device->in_session = true;
 	if (session->role == VFIOMIG_DESTINATION && !slot->blob)
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a device's config state");
 	return 0;
@@ -316,6 +321,13 @@ static bool join_threads(struct vfiomig_session *session)
 	return all;
 }
 
+/* Not what is stuck: its call may return yet, and nobody else's must be under way then. */
+static void let_devices_go(struct vfiomig_session *session)
+{
+	for (unsigned d = 0; d < session->devices; d++)
+		session->handles[d]->in_session = session->handles[d]->abandoned;
+}
+
 static void close_fd(int fd)
 {
 	if (fd >= 0)
@@ -368,6 +380,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	if (!session)
 		return;
 	all_ended = join_threads(session);
+	let_devices_go(session);
 	if (session->fabric)
 		session->fabric->ops->close(session->fabric);
 	session_record_close(session);

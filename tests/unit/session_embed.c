@@ -195,3 +195,18 @@ Test(embed, running_it_twice_says_nothing_false_of_who_runs)
 	}
 	end();
 }
+
+Test(embed, a_device_is_in_one_session_at_a_time)
+{
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	create(0);
+	cr_assert_eq(vfiomig_session_add_device(session[0], device[0], &err), -EBUSY);
+	cr_assert_eq(err.code, VFIOMIG_USAGE);
+	err = (struct vfiomig_error){ 0 };
+	create(1);
+	cr_assert_eq(vfiomig_session_add_device(session[1], device[0], &err), -EBUSY);
+	vfiomig_session_close(session[0]);
+	err = (struct vfiomig_error){ 0 };
+	create(0); /* which adds it again */
+	end();
+}
