@@ -241,7 +241,7 @@ enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vf
  * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
  * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
  * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt. Where the caller
- * commits, too late is when its own _commit has returned 0.
+ * commits, too late is when its own _commit has returned 0, and 0 means that no _commit after it will.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
 

@@ -24,8 +24,11 @@ int vfiomig_session_fd(const struct vfiomig_session *session)
 
 int vfiomig_session_cancel(struct vfiomig_session *session)
 {
+	/* Before the control thread hears of it: who is told 0 may pass it on, and then no commit of this side's must come. */
+	bool decided = session_decide(session, DECISION_CANCEL);
+
 	session_signal(session->cancel_fd); /* nothing but write(2): a signal handler may do this */
-	return atomic_load(&session->committed) ? -EALREADY : 0;
+	return atomic_load(&session->committed) || !decided ? -EALREADY : 0;
 }
 
 void vfiomig_session_iterables_done(struct vfiomig_session *session)

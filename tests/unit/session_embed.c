@@ -210,3 +210,27 @@ Test(embed, a_device_is_in_one_session_at_a_time)
 	create(0); /* which adds it again */
 	end();
 }
+
+static bool both_are_prepared(void)
+{
+	return !vfiomig_session_prepared(session[0]) && !vfiomig_session_prepared(session[1]);
+}
+
+/* Whoever has cancelled says so, and the other side may go on by that: a commit that follows must not win. */
+Test(embed, a_cancel_that_was_accepted_is_not_overtaken_by_a_commit)
+{
+	for (unsigned i = 0; i < SIDES; i++) {
+		prepare("sim:bytes=1M", "sim:bytes=1M");
+		options[0].prepared = options[1].prepared = NULL;
+		begin();
+		while (!both_are_prepared())
+			poll(NULL, 0, 1);
+		cr_assert_eq(vfiomig_session_cancel(session[i]), 0);
+		cr_assert_eq(vfiomig_session_commit(session[i]), -ECANCELED);
+		cr_assert_eq(vfiomig_session_prepared(session[i]), -ECANCELED);
+		cr_assert_eq(vfiomig_session_cancel(session[i]), 0, "again");
+		dispatch_to_the_end();
+		assert_result(0, VFIOMIG_CANCELLED, "running", "reset");
+		end();
+	}
+}
