@@ -89,6 +89,46 @@ asked_send()
 	events send 'map(.event) == ["lost"] and .[0].count > 5'
 }
 
+@test "a file of events that may grow no more ends no migration, and once it may again, no line is mixed with another" {
+	(ulimit -S -f 1 && exec "$PROGRAM" recv --listen 127.0.0.1:0 --once --device sim:bytes=1M --json --events recv.events \
+		>recv.json 2>recv.err 3>&-) &
+	pids+=($!) pid_recv=$!
+	until_true listening recv "$pid_recv"
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' recv.err)
+	# The next line is torn, wherever it is.
+	head -c $((1000 - $(wc -c <recv.events))) /dev/zero | tr '\0' x >>recv.events
+	"$PROGRAM" probe --to "127.0.0.1:$port" --device sim:bytes=1M >probe.json 2>probe.err
+	until_true grep -q 'asked what a migration would cost' recv.err
+	(($(wc -c <recv.events) == 1024)) || fail "the file is not full"
+	prlimit --pid "$pid_recv" --fsize=unlimited:unlimited
+	send --device sim:bytes=1M
+	ended recv
+	codes 0 0
+	jq -R 'fromjson? | .event' recv.events >whole.out
+	grep -q '"lost"' whole.out || fail "nobody is told"
+	(($(wc -l <recv.events) - $(wc -l <whole.out) == 1)) || fail "another line is broken than the one that was torn"
+}
+
+@test "what is said reaches no file or device where stdin, stdout and stderr were closed" {
+	"$PROGRAM" recv --listen "unix:$PWD/socket" --once --device sim:bytes=1M <&- >&- 2>&- 3>&- &
+	pids+=($!) pid_recv=$!
+	until_true test -S socket
+	[[ $(readlink /proc/$pid_recv/fd/0 /proc/$pid_recv/fd/1 /proc/$pid_recv/fd/2 | uniq) == /dev/null ]] || fail "a file is in their place"
+	"$PROGRAM" send --to "unix:$PWD/socket" --device sim:bytes=1M >send.out 2>send.err
+	ended recv
+	((recv_code == 0))
+}
+
+@test "events go to two places and to stderr, and a third place is too many" {
+	refused 5 send --to 127.0.0.1:1 --device sim: --events a.events --events b.events --progress json
+	cp refused.err refused.events
+	events refused 'map(.event) | contains(["start", "log", "result"])'
+	events a 'map(.event) | contains(["start", "log", "result"])'
+	cmp a.events b.events
+	refused 2 send --to 127.0.0.1:1 --device sim: --events a.events --events b.events --events c.events
+	said refused '--events c.events: .* two places'
+}
+
 @test "a descriptor or a file that cannot be written is a usage error" {
 	refused 2 send --to 127.0.0.1:1 --device sim: --events fd:77
 	said refused '--events fd:77: it cannot be written'
