@@ -161,6 +161,30 @@ on_terminal()
 	grep -Eq $'\r {4,}\r*$' tty.out || fail "the line stays"
 }
 
+@test "a terminal of one column, and one that gets narrower meanwhile, get no line that is too long" {
+	on_terminal 1 xterm
+	! grep -q '[A-Z]' tty.out || fail "something is shown"
+	mkfifo ready.fifo
+	exec {ready}<>ready.fifo
+	recv --once --device sim:bytes=1M --config-after-iter on --platform-ready-fd "$ready"
+	# The terminal's own shell makes it narrower while the gate is shut.
+	TERM=xterm timeout -k 5 $patience_s script -qec "stty cols 70
+		$PROGRAM send --to 127.0.0.1:$port --device sim:bytes=1M --json >send.json &
+		until [ -e shut ]; do sleep 0.05; done
+		stty cols 12; echo; echo NARROW; echo >ready.fifo; wait" tty.log </dev/null >/dev/null 2>&1 &
+	pids+=($!)
+	until_true answers recv "waits for the VMM's platform \(the gate\)"
+	until_true grep -q DRAIN tty.log
+	touch shut
+	ended recv
+	wait "${pids[-1]}"
+	exec {ready}>&-
+	((recv_code == 0))
+	tr '\r' '\n' <tty.log | sed -n '/^NARROW/,/^Script done/p' | grep -v '^Script done' >lines.out
+	grep -q '^DONE' lines.out
+	[[ $(awk '{ if (length($0) > most) most = length($0) } END { print most + 0 }' lines.out) -le 11 ]] || fail "a line is too long"
+}
+
 @test "a terminal that cannot rewrite gets no progress unless it is asked for" {
 	on_terminal 80 dumb
 	! grep -q STREAM tty.out || fail "progress on a dumb terminal"
