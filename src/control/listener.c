@@ -216,12 +216,21 @@ static int check_own(const struct sockaddr_storage *address)
 	return result;
 }
 
-/* A listener on all IPv6 addresses hears IPv4 too. */
+static bool hears_only_v6(int fd)
+{
+	int only = 0;
+	socklen_t bytes = sizeof(only);
+
+	return !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &bytes) && only;
+}
+
+/* A listener on all IPv6 addresses hears IPv4 too, unless it was made otherwise, as by systemd's BindIPv6Only=. */
 static bool hears_all(const struct vfiomig_listener *listener, sa_family_t family)
 {
 	const struct sockaddr_storage *bound = &listener->bound;
 
-	return address_is_any(bound) && (bound->ss_family == AF_INET6 || bound->ss_family == family);
+	return address_is_any(bound) &&
+	       (bound->ss_family == family || (bound->ss_family == AF_INET6 && !hears_only_v6(listener->fds[0])));
 }
 
 bool listener_covers(const struct vfiomig_listener *listener, const struct sockaddr_storage *address)
