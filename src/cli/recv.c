@@ -144,7 +144,7 @@ static void report(const struct recv_options *options, const struct migration *m
 	if (options->transfer.json)
 		report_print(report_build(migration, "recv"));
 	else
-		summary_print(migration, stdout);
+		summary_print(migration);
 }
 
 static enum vfiomig_code serve(const struct recv_options *options, struct migration *migration,
