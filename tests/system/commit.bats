@@ -252,6 +252,33 @@ ask()
 	grep -q 'no record' refused.err
 }
 
+@test "a device whose file has a name that is no text is still in the list of sessions" {
+	local file=$'rec\xff.err'
+	"$PROGRAM" send --to "file:$file" --device sim:bytes=1M,name=net0 >/dev/null
+	recv --once --device "$slow" --journal-dir to --hold 0.5
+	send_start --device "file:$file,name=net0" --journal-dir from --hold 0.5
+	until_true record to '.state == "COMMITTED"'
+	record from '.devices == [{ name: "net0", spec: "file:rec?.err,name=net0" }]'
+	kill_recv
+	ended send
+	((send_code == 20))
+}
+
+@test "a list that could not be written does not look like one that is empty" {
+	local query
+	[[ -c /dev/full ]] || skip "no /dev/full here: mknod /dev/full c 1 7"
+	mkdir -m 700 none
+	for query in "status --json --journal-dir none" "devices --no-ask" "devices --no-ask --json" "doctor --no-ask --transport tcp" \
+		"doctor --no-ask --transport tcp --json"; do
+		code=0
+		"$PROGRAM" $query >/dev/full 2>refused.err || code=$?
+		((code == 1)) || fail "ended with $code: $query"
+		said refused 'could not be written to stdout'
+	done
+	"$PROGRAM" demo --bytes 1M >/dev/full 2>refused.err # its migration went well all the same
+	said refused 'could not be written to stdout'
+}
+
 @test "a receiver that still starts its devices is not resolved away" {
 	at_commit 30
 	refused 3 resolve "$(session_of to)" --resume-source --i-have-fenced-the-other-side --journal-dir to
