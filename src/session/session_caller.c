@@ -191,7 +191,7 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		if (session_is_sealed(session))
 			stats->payload = stats->integrity = "aead";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
-		session_tell_rails(session, stats);
+		stats->rails = session_tell_rails(session, stats->rail);
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return open;
