@@ -250,11 +250,12 @@ int session_prove_lanes(struct vfiomig_session *session, struct vfiomig_error *e
 void session_turn_away_unheard(int fd);
 
 /*
- * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases: the caller's thread, from
- * dispatch; true: it may commit, which it is told once. holds_alone: prepared, so that the loss of the peer ends nothing.
+ * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases, take_prepared: the caller's thread,
+ * from dispatch; take_prepared is true once, when the caller may commit. holds_alone: prepared, so that the loss of the peer ends nothing.
  */
 void session_note_phase(struct vfiomig_session *session);
-bool session_tell_phases(struct vfiomig_session *session);
+void session_tell_phases(struct vfiomig_session *session);
+bool session_take_prepared(struct vfiomig_session *session);
 bool session_holds_alone(const struct vfiomig_session *session);
 
 /* session_control.c */
