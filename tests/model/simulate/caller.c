@@ -19,7 +19,6 @@ const char *const deed_names[DEED_KINDS] = {
 	[DEED_COMMIT_AGAIN] = "commit again",
 	[DEED_COMMIT_CANCELLED] = "commit of what has failed",
 	[DEED_CANCEL_IN_TIME] = "cancel in time",
-	[DEED_CANCEL_OVERTAKEN] = "cancel overtaken by a commit",
 	[DEED_CANCEL_LATE] = "cancel after the commit",
 	[DEED_TAKE_BACK] = "source taken back",
 	[DEED_TAKE_BACK_REFUSED] = "source not taken back",
@@ -67,7 +66,8 @@ void caller_begin(struct world *world)
 		session->role = s == SOURCE ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION;
 		session->options.flags = world->shape.external[s] ? 0 : VFIOMIG_OWN_COMMIT;
 		session->cancel_fd = session->notify_fd = session->events.fd = -1;
-		session->commit_owed = session->prepared_told = session->ended = false;
+		session->commit_owed = session->prepared_told = session->ended = session->taken_back = false;
+		atomic_store(&session->decision, DECISION_NONE);
 		atomic_store(&session->committed, false);
 	}
 }
@@ -114,9 +114,11 @@ static void judge_commit(struct world *world, const struct side *side, int rc)
 	unsigned s = side->number;
 	const char *name = side_name(side);
 
-	if (rc == 0 && (truth->committed[s] || truth->refused[s]))
-		broken(world, "the %s may commit though it was told %s", name,
-		       truth->refused[s] ? "that there is nothing left to commit" : "so before");
+	if (rc == 0 && (truth->committed[s] || truth->refused[s] || truth->cancel_asked[s]))
+		broken(world, "the %s may commit though %s", name,
+		       truth->committed[s] ? "it is committed"
+		       : truth->refused[s] ? "it was told that there is nothing left to commit"
+					   : "its cancel was answered with 0");
 	if (rc == 0 && !(all_stand(world, s) && truth->ready_over_there))
 		broken(world, "the %s may commit, but not all is loaded and stands", name);
 	if (rc == -EAGAIN && (truth->committed[s] || truth->refused[s] || world->mind[s].ready))
@@ -155,8 +157,6 @@ int caller_commit(struct world *world, struct side *side)
 	if (rc)
 		return rc;
 	world->truth.committed[s] = true;
-	if (world->truth.cancel_asked[s])
-		caller_met(world, DEED_CANCEL_OVERTAKEN);
 	later(world, side, EVENT_NUDGE);
 	return 0;
 }
@@ -167,7 +167,7 @@ int caller_cancel(struct world *world, struct side *side)
 	int rc = vfiomig_session_cancel(session_of(world, side));
 
 	tell(world, side, "cancels", (uint64_t)-rc, 0);
-	if (rc == 0 && world->truth.committed[s] && !undone(world, s))
+	if (rc == 0 && world->truth.committed[s])
 		broken(world, "the %s answers a cancel with 0 after its commit was answered so", side_name(side));
 	if (rc && (rc != -EALREADY || !(world->truth.committed[s] || proven(world, s))))
 		broken(world, "the %s answers a cancel with %d, but it is not committed", side_name(side), rc);
@@ -193,9 +193,10 @@ int caller_take_back(struct world *world, struct side *side)
 
 	tell(world, side, "takes back", (uint64_t)-rc, 0);
 	if ((rc == 0) != may || (rc && rc != -EINVAL))
-		broken(world, "a source that is %s, %s and %s is taken back with %d",
-		       world->truth.committed[SOURCE] ? "committed" : "not committed", side->told ? "over" : "not over",
-		       world->truth.taken_back ? "was taken back before" : "was not yet", rc);
+		broken(world, "_take_back answers %d of a source that is %s, %s and %s", rc,
+		       world->truth.committed[SOURCE] ? "committed" : "not committed",
+		       side->told ? "has ended" : "has not ended",
+		       world->truth.taken_back ? "was taken back before" : "was not taken back before");
 	caller_met(world, rc ? DEED_TAKE_BACK_REFUSED : DEED_TAKE_BACK);
 	if (rc)
 		return rc;
@@ -208,7 +209,7 @@ int caller_take_back(struct world *world, struct side *side)
 
 bool caller_told_prepared(struct world *world, struct side *side)
 {
-	return session_tell_phases(session_of(world, side));
+	return session_take_prepared(session_of(world, side));
 }
 
 bool caller_owes(struct world *world, struct side *side)
