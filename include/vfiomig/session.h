@@ -227,7 +227,7 @@ int vfiomig_session_fd(const struct vfiomig_session *session);
 
 /*
  * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and _close. Returns 1 once
- * the session has ended and all its threads are idle, 0 before. One thread at a time.
+ * the session has ended, all its threads are idle and all that happened was told, 0 before. One thread at a time.
  */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 

@@ -26,6 +26,7 @@
 #include "session/core.h"
 #include "session/flow.h"
 #include "session/journal_file.h"
+#include "session/journal_spare.h"
 #include "session/plan.h"
 #include "session/session_callers.h"
 #include "session/session_device.h"
@@ -154,6 +155,7 @@ struct vfiomig_session {
 	struct session_record *record;	   /* source: records instead of a peer; NULL: there is a peer */
 	int journal_fd;			   /* the journal's folder; -1: this session needs none */
 	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
+	struct journal_spares spares;	   /* for the records that come while the devices stand still, and after */
 	struct session_visitor visitor[VISITORS_MAX];
 	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
 	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
@@ -250,11 +252,12 @@ int session_prove_lanes(struct vfiomig_session *session, struct vfiomig_error *e
 void session_turn_away_unheard(int fd);
 
 /*
- * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases: the caller's thread, from
- * dispatch; true: it may commit, which it is told once. holds_alone: prepared, so that the loss of the peer ends nothing.
+ * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases, take_prepared: the caller's thread,
+ * from dispatch; take_prepared is true once, when the caller may commit. holds_alone: prepared, so that the loss of the peer ends nothing.
  */
 void session_note_phase(struct vfiomig_session *session);
-bool session_tell_phases(struct vfiomig_session *session);
+void session_tell_phases(struct vfiomig_session *session);
+bool session_take_prepared(struct vfiomig_session *session);
 bool session_holds_alone(const struct vfiomig_session *session);
 
 /* session_control.c */
@@ -273,6 +276,8 @@ int session_journal_open(struct vfiomig_session *session, const char *dir, struc
  * stay, because it says whether that one has run.
  */
 int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err);
+/* The session's number and devices are known; nothing is stopped yet. The source's is part of open. */
+int session_journal_ready(struct vfiomig_session *session, struct vfiomig_error *err);
 /* PREPARED and COMMITTED are answered by an event. */
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
 /* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */

@@ -68,18 +68,21 @@ int vfiomig_session_dispatch(struct vfiomig_session *session)
 {
 	struct session_log line;
 	struct vfiomig_event event;
-	bool ended;
+	bool ended, prepared;
 
 	session_drain(session->notify_fd);
+	/* First: what led to either has been noted by now, so it is told below and before. What comes later is for the next call. */
+	pthread_mutex_lock(&session->snapshot_lock);
+	ended = session->ended;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	prepared = session_take_prepared(session);
 	while (session_take_told(session, &event))
 		session->options.event(session->options.context, &event);
 	while (take_line(session, &line))
 		session->options.log(session->options.context, line.level, line.text);
-	if (session_tell_phases(session) && session->options.prepared)
+	session_tell_phases(session);
+	if (prepared && session->options.prepared)
 		session->options.prepared(session->options.context);
-	pthread_mutex_lock(&session->snapshot_lock);
-	ended = session->ended;
-	pthread_mutex_unlock(&session->snapshot_lock);
 	if (atomic_exchange(&session->progress_due, false) && session->options.progress)
 		session->options.progress(session->options.context);
 	return ended;
@@ -195,7 +198,7 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		if (session_is_sealed(session))
 			stats->payload = stats->integrity = "aead";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
-		session_tell_rails(session, stats);
+		stats->rails = session_tell_rails(session, stats->rail);
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return open;

@@ -74,10 +74,20 @@ void session_note_phase(struct vfiomig_session *session)
 	session_notify(session);
 }
 
-bool session_tell_phases(struct vfiomig_session *session)
+bool session_take_prepared(struct vfiomig_session *session)
+{
+	bool news;
+
+	pthread_mutex_lock(&session->snapshot_lock);
+	news = !session->prepared_told && !judge(session);
+	session->prepared_told |= news;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	return news;
+}
+
+void session_tell_phases(struct vfiomig_session *session)
 {
 	void (*tell)(void *context, const char *phase) = session->options.phase;
-	bool prepared;
 
 	pthread_mutex_lock(&session->snapshot_lock);
 	while (session->phases_told < session->phases_entered) {
@@ -88,8 +98,5 @@ bool session_tell_phases(struct vfiomig_session *session)
 			tell(session->options.context, name);
 		pthread_mutex_lock(&session->snapshot_lock);
 	}
-	prepared = !session->prepared_told && !judge(session);
-	session->prepared_told |= prepared;
 	pthread_mutex_unlock(&session->snapshot_lock);
-	return prepared;
 }

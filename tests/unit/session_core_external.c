@@ -120,6 +120,20 @@ Test(core_external, neither_silence_nor_loss_nor_time_ends_what_is_prepared)
 	}
 }
 
+Test(core_external, a_last_lane_that_ends_just_before_prepared_does_not_end_what_is_prepared)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_done(&rig, 0, REQUEST_STOP);
+	rig_event(&rig, CORE_LANE_LOST, &rig_trouble);
+	rig_message(&rig, MESSAGE_PREPARED);
+	rig_assert_phase(&rig, PHASE_HOLD);
+	rig_tick_after(&rig, 1000);
+	rig_assert_phase(&rig, PHASE_HOLD);
+	cr_assert_eq(core_may_commit(&rig.core), 0);
+}
+
 Test(core_external, a_loss_before_prepared_is_an_abort_as_ever)
 {
 	start(VFIOMIG_SOURCE);
