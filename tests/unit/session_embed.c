@@ -234,3 +234,54 @@ Test(embed, a_cancel_that_was_accepted_is_not_overtaken_by_a_commit)
 		end();
 	}
 }
+
+static unsigned readies;
+
+static void on_event(void *context, const struct vfiomig_event *event)
+{
+	(void)context;
+	readies += event->kind == VFIOMIG_EVENT_SWITCHOVER_READY;
+	if (event->kind == VFIOMIG_EVENT_SWITCHOVER)
+		cr_assert_eq(readies, 1, "it was stopped, and nobody had said that it could be");
+}
+
+static bool is_ready(void)
+{
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+
+	cr_assert_eq(vfiomig_session_stats(session[0], &stats), 0);
+	cr_assert_str_neq(stats.phase, "SWITCHOVER");
+	return stats.switchover_ready;
+}
+
+/* What a VMM needs to know before it stops its processors: they stand still until the switchover has ended. */
+Test(embed, a_program_hears_when_a_switchover_would_begin_at_once_and_what_is_left)
+{
+	static const char *const specs[] = { "sim:bytes=1M",
+					     "sim:bytes=1M,precopy=enomsg,precopy-bytes=512K,initial-bytes=256K" };
+
+	for (unsigned i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		struct vfiomig_stats stats = { .size = sizeof(stats) };
+
+		readies = 0;
+		prepare(specs[i], specs[i]);
+		options[0].flags |= VFIOMIG_EXTERNAL_SWITCHOVER;
+		options[0].event = on_event;
+		begin();
+		while (!is_ready() || !readies) {
+			poll(&(struct pollfd){ vfiomig_session_fd(session[0]), POLLIN, 0 }, 1, LIMIT_MS);
+			cr_assert_eq(vfiomig_session_dispatch(session[0]), 0);
+		}
+		cr_assert_eq(vfiomig_session_stats(session[0], &stats), 0);
+		cr_assert_str_eq(stats.phase, "PRECOPY");
+		cr_assert_eq(stats.pending[0].precopy_known, i == 1);
+		cr_assert_eq(stats.pending[0].initial_bytes, 0);
+		cr_assert_eq(stats.pending[0].stop_copy_known, i == 1);
+		cr_assert(i == 0 || stats.device[0].bytes >= 256 << 10);
+		vfiomig_session_switchover(session[0]);
+		dispatch_to_the_end();
+		cr_assert_eq(readies, 1);
+		assert_result(0, VFIOMIG_OK, "retired", "running");
+		end();
+	}
+}

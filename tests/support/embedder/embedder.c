@@ -93,7 +93,6 @@ static void nowhere(void *context, const char *text)
 	(void)context, (void)text;
 }
 
-/* All that may be asked at any time. */
 static void look(struct half *this)
 {
 	struct vfiomig_stats stats = { .size = sizeof(stats) };
