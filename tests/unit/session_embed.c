@@ -2,7 +2,9 @@
 /* A program around two sessions, by the public headers alone: what it may rely on at any moment, and what its mistakes cost. */
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,5 +285,77 @@ Test(embed, a_program_hears_when_a_switchover_would_begin_at_once_and_what_is_le
 		cr_assert_eq(readies, 1);
 		assert_result(0, VFIOMIG_OK, "retired", "running");
 		end();
+	}
+}
+
+struct belongings {
+	unsigned fds, threads;
+};
+
+static unsigned count(const char *folder, bool descriptors)
+{
+	DIR *list = opendir(folder);
+	struct dirent *entry;
+	unsigned found = 0;
+
+	cr_assert_not_null(list);
+	while ((entry = readdir(list)))
+		if (entry->d_name[0] != '.' && !(descriptors && atoi(entry->d_name) == dirfd(list)))
+			found++;
+	closedir(list);
+	return found;
+}
+
+static struct belongings belongings(void)
+{
+	return (struct belongings){ count("/proc/self/fd", true), count("/proc/self/task", false) };
+}
+
+static void assert_same(struct belongings before)
+{
+	struct belongings now = belongings();
+
+	cr_assert_eq(now.fds, before.fds, "%u descriptors, not %u", now.fds, before.fds);
+	cr_assert_eq(now.threads, before.threads, "%u threads, not %u", now.threads, before.threads);
+}
+
+static unsigned inheritable(void)
+{
+	unsigned found = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		found += fcntl(fd, F_GETFD) == 0;
+	return found;
+}
+
+Test(embed, leaves_neither_descriptors_nor_threads_behind_and_lets_no_child_have_any)
+{
+	struct belongings before;
+	unsigned own;
+
+	/* Libraries below keep what they opened first. */
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	begin();
+	dispatch_to_the_end();
+	end();
+	before = belongings();
+	own = inheritable();
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	create(0);
+	create(1); /* and no start */
+	end();
+	assert_same(before);
+	for (unsigned i = 0; i < 3; i++) {
+		prepare("sim:bytes=1M", i == 2 ? "sim:bytes=1M,fail-state=RESUMING" : "sim:bytes=1M");
+		begin();
+		while (i < 2 && !both_are_prepared())
+			poll(NULL, 0, 1);
+		cr_assert_eq(inheritable(), own, "a child would have some");
+		if (i == 1)
+			vfiomig_session_cancel(session[0]);
+		if (i != 1)
+			dispatch_to_the_end();
+		end(); /* in the middle of it */
+		assert_same(before);
 	}
 }
