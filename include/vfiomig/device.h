@@ -86,7 +86,7 @@ struct vfiomig_pending {
 struct vfiomig_device_ops {
 	size_t size; /* sizeof(struct vfiomig_device_ops) of the caller */
 
-	/* Fill @info (zeroed before). Called once, at wrap, with the device untouched and running. */
+	/* Fill @info (zeroed before, but for numa_node, which is -1). Called once, at wrap, with the device untouched and running. */
 	int (*describe)(void *dev, struct vfiomig_device_info *info, struct vfiomig_error *err);
 
 	/*
@@ -184,7 +184,8 @@ int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vf
 /*
  * Make a device of the caller's own operations. @ops, @dev and @name (may be NULL: matched by order; else at most 31
  * characters) are kept by reference (@dev) and by copy (@ops, @name). Shorter @ops of an older caller are fine. Errors: -EINVAL
- * (VFIOMIG_USAGE): a size that cannot be, a mandatory operation is missing, or a name that is none; -ENOMEM; and what describe returned.
+ * (VFIOMIG_USAGE): a size that cannot be, a mandatory operation is missing, a name that is none, or a described config space of a size
+ * that none has; -ENOMEM; and what describe returned.
  */
 int vfiomig_device_wrap(struct vfiomig_device **out, const struct vfiomig_device_ops *ops, void *dev, const char *name,
 			enum vfiomig_gate gate, struct vfiomig_error *err);

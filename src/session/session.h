@@ -148,7 +148,8 @@ struct vfiomig_session {
 	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
 	uint64_t least_bytes, least_ns; /* the least that was left since initial bytes are through, and since when */
 	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
-	bool due_told;
+	bool due_told, ready_told;
+	bool switchover_ready;		   /* the initial bytes are loaded; under snapshot_lock */
 	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */
 	struct telemetry_clock switchover; /* destination: under snapshot_lock */
 	atomic_llong peer_offset_ns;	   /* destination: its clock less the source's */
