@@ -251,9 +251,9 @@ void session_put_rails(const struct vfiomig_session *session, struct fabric_conf
 	}
 }
 
-void session_tell_rails(const struct vfiomig_session *session, struct vfiomig_stats *stats)
+unsigned session_tell_rails(const struct vfiomig_session *session, char (*text)[VFIOMIG_RAIL_TEXT_BYTES])
 {
-	stats->rails = session->rails;
 	for (unsigned i = 0; i < session->rails; i++)
-		rail_text(session, i, stats->rail[i]);
+		rail_text(session, i, text[i]);
+	return session->rails;
 }

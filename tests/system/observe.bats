@@ -37,7 +37,7 @@ asked_send()
 			($e | index("prepared")) < ($e | index("commit"))'
 	done
 	events send '[.[] | select(.event == "phase") | .phase] ==
-		["CONNECT","AGREE","PREPARE","LANES","PRECOPY","SWITCHOVER","STREAM","DRAIN","RECORD","COMMIT","DONE"]'
+		["CONNECT","AGREE","PREPARE","LANES","PRECOPY","SWITCHOVER","STREAM","DRAIN","HOLD","RECORD","COMMIT","DONE"]'
 	events recv '[.[] | select(.event == "phase") | .phase] ==
 		["CONNECT","AGREE","PREPARE","LANES","STREAM","DRAIN","HOLD","RECORD","COMMIT","RUN","DONE"]'
 	events send 'any(.[]; .event == "estimate" and .downtime_us > 0)'

@@ -33,6 +33,30 @@ on_rail()
 	on_rail recv 127.0.0.1 2
 }
 
+# answers SIDE PATTERN: asked by SIGUSR1, it says so.
+answers()
+{
+	local pid=pid_$1
+	kill -USR1 "${!pid}"
+	grep -Eq -- "$2" "$1.err"
+}
+
+@test "who asks what goes on is told which lane is on which rail" {
+	mkfifo ready.fifo
+	exec {ready}<>ready.fifo
+	recv --device $device --once "${small[@]}" --rail 127.0.0.2 --config-after-iter on --platform-ready-fd "$ready"
+	send_start --verbose --device $device --qps 3 --rail 127.0.0.1 --rail 127.0.0.3=127.0.0.2
+	until_true answers recv "waits for the VMM's platform"
+	until_true answers recv 'lane 1 on 127\.0\.0\.2: live'
+	until_true answers send 'lane 1 on 127\.0\.0\.3=127\.0\.0\.2: live'
+	until_true answers send 'lane 2 on 127\.0\.0\.1=127\.0\.0\.1: live'
+	echo >&"$ready"
+	ended send
+	ended recv
+	exec {ready}>&-
+	codes 0 0
+}
+
 @test "all lanes of a rail, lost: the other rail's take over" {
 	migrate $device -- "${small[@]}" --rail 127.0.0.2 -- --qps 4 --rail 127.0.0.1 --rail 127.0.0.2 \
 		--lose-lane 1@256K --lose-lane 3@256K
