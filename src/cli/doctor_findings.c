@@ -10,16 +10,9 @@
 #include "json_value.h"
 #include "report.h"
 #include "table.h"
+#include "terminal.h"
 
 static const char *const verdicts[] = { [DOCTOR_PASS] = "PASS", [DOCTOR_WARN] = "WARN", [DOCTOR_FAIL] = "FAIL" };
-
-/* What a file or a peer says may be anything: nothing in it commands a terminal. */
-static void make_plain(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
 
 void doctor_find(struct doctor *doctor, enum doctor_verdict verdict, const char *format, ...)
 {
@@ -40,7 +33,7 @@ void doctor_find(struct doctor *doctor, enum doctor_verdict verdict, const char 
 	va_start(args, format);
 	vsnprintf(finding->what, sizeof(finding->what), format, args);
 	va_end(args);
-	make_plain(finding->what);
+	terminal_make_plain(finding->what);
 }
 
 void doctor_mend(struct doctor *doctor, const char *format, ...)
