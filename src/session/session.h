@@ -26,6 +26,7 @@
 #include "session/core.h"
 #include "session/flow.h"
 #include "session/journal_file.h"
+#include "session/journal_spare.h"
 #include "session/plan.h"
 #include "session/session_callers.h"
 #include "session/session_device.h"
@@ -154,6 +155,7 @@ struct vfiomig_session {
 	struct session_record *record;	   /* source: records instead of a peer; NULL: there is a peer */
 	int journal_fd;			   /* the journal's folder; -1: this session needs none */
 	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
+	struct journal_spares spares;	   /* for the records that come while the devices stand still, and after */
 	struct session_visitor visitor[VISITORS_MAX];
 	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
 	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
@@ -274,6 +276,8 @@ int session_journal_open(struct vfiomig_session *session, const char *dir, struc
  * stay, because it says whether that one has run.
  */
 int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err);
+/* The session's number and devices are known; nothing is stopped yet. The source's is part of open. */
+int session_journal_ready(struct vfiomig_session *session, struct vfiomig_error *err);
 /* PREPARED and COMMITTED are answered by an event. */
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
 /* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */

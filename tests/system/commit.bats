@@ -286,10 +286,14 @@ ask()
 	record to '.state == "COMMITTED"'
 }
 
+stream_flows() { grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.err; }
+
 @test "a receiver whose journal takes no PREPARED lets the source go on" {
-	recv --once --device sim:bytes=1M,name=net0 --journal-dir to
+	recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir to
+	send_start --verbose --device sim:bytes=2M,name=net0,read-rate=1M --slot-bytes 64K --journal-dir from
+	until_true stream_flows
 	rm -r to
-	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended send
 	ended recv
 	codes 1 1
 	json send '.result.source_state == "running" and .result.destination_state == "reset"'
@@ -298,7 +302,16 @@ ask()
 	empty from
 }
 
-stream_flows() { grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.err; }
+@test "a receiver whose journal's folder has gone refuses before anything is stopped" {
+	recv --once --device sim:bytes=1M,name=net0 --journal-dir to
+	rm -r to
+	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended recv
+	codes 3 3
+	said send 'the journal cannot be kept in its folder: No such file or directory'
+	json send '.result.source_state == "running" and .result.destination_state == "untouched"'
+	empty from
+}
 
 @test "a sender whose journal takes no COMMITTED does not commit" {
 	recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir to --hold 0.1
@@ -311,6 +324,57 @@ stream_flows() { grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.
 	json send '.result.source_state == "running" and .devices[0].state == "RUNNING"'
 	json recv '.result.destination_state == "reset"'
 	record to '.state == "ABORTED"'
+}
+
+# A disk of its own, small enough to be filled, that is gone with the processes which see it.
+small_disk()
+{
+	unshare --map-root-user --mount true 2>/dev/null || skip "no namespaces here: sysctl kernel.unprivileged_userns_clone=1"
+	mkdir small
+	unshare --map-root-user --mount sh -c 'mount -t tmpfs -o size=64K none small && mkdir -m 700 small/to small/from &&
+		touch mounted && exec sleep 3600' 3>&- &
+	pids+=($!)
+	on_small_disk=(nsenter --target $! --user --mount --preserve-credentials env "--chdir=$PWD")
+	until_true test -e mounted
+	rm mounted
+}
+
+fill_disk() { "${on_small_disk[@]}" sh -c '! cat /dev/zero >small/rest' 2>/dev/null; }
+
+# seeing_disk COMMAND...: our programs see it.
+seeing_disk()
+{
+	cat >seeing <<-END
+		#!/bin/sh
+		exec ${on_small_disk[*]} "$PROGRAM" "\$@"
+	END
+	chmod +x seeing
+	PROGRAM=$PWD/seeing "$@"
+}
+
+@test "a disk that fills up while the devices' state flows had room for every record before" {
+	small_disk
+	seeing_disk recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir small/to
+	seeing_disk send_start --verbose --device sim:bytes=2M,name=net0,read-rate=1M --slot-bytes 64K --journal-dir small/from
+	until_true stream_flows
+	fill_disk
+	ended send
+	ended recv
+	codes 0 0
+	"${on_small_disk[@]}" rm small/rest
+	"${on_small_disk[@]}" rmdir small/to small/from
+}
+
+@test "a receiver whose disk has become full refuses before anything is stopped" {
+	small_disk
+	seeing_disk recv --once --device sim:bytes=1M,name=net0 --journal-dir small/to
+	fill_disk
+	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended recv
+	codes 3 3
+	said send 'the journal cannot be kept in its folder: No space left on device'
+	json send '.result.source_state == "running" and .result.destination_state == "untouched"'
+	empty from
 }
 
 @test "a cancel after the commit comes too late, on either side" {
