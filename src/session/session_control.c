@@ -39,7 +39,7 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 		session_ask_fabric(session, FABRIC_CONNECT);
 		break;
 	case ACTION_RELEASE:
-		session_ask_fabric(session, FABRIC_RELEASE);
+		session_release(session);
 		break;
 	case ACTION_FENCE:
 		session_ask_fabric(session, FABRIC_FENCE);
