@@ -237,6 +237,15 @@ static bool readable(const struct pollfd *fd)
 	return fd->revents != 0;
 }
 
+/* At the end of a round: who wakes up may take this thread's place, and the devices may stand still. */
+static void tell_caller(struct vfiomig_session *session)
+{
+	if (!session->wake_caller)
+		return;
+	session->wake_caller = false;
+	session_notify(session);
+}
+
 static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
 {
 	struct pollfd fds[4 + CALLERS_MAX] = {
@@ -248,6 +257,7 @@ static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
 
 	if (session->conn)
 		fds[3].events = control_events(session->conn);
+	tell_caller(session);
 	poll(fds, 4 + session_callers_pollfds(session, fds + 4), TICK_MS);
 	*cancelled = readable(&fds[0]);
 	if (readable(&fds[0]))

@@ -52,7 +52,6 @@ static void name_phase(const struct vfiomig_session *session, struct vfiomig_eve
 void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)
 {
 	unsigned room = event->kind == VFIOMIG_EVENT_ESTIMATE ? TOLD_MAX - TOLD_OTHERS : TOLD_MAX;
-	bool told;
 
 	if (!session->told)
 		return;
@@ -62,12 +61,10 @@ void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)
 	if (!event->phase[0])
 		name_phase(session, event, session->core.phase);
 	pthread_mutex_lock(&session->snapshot_lock);
-	told = session->told_count < room;
-	if (told)
+	if (session->told_count < room)
 		session->told[(session->told_head + session->told_count++) % TOLD_MAX] = *event;
 	pthread_mutex_unlock(&session->snapshot_lock);
-	if (told)
-		session_notify(session);
+	session->wake_caller = true;
 }
 
 bool session_take_told(struct vfiomig_session *session, struct vfiomig_event *event)
@@ -119,7 +116,7 @@ static void tell_phases(struct vfiomig_session *session, uint32_t entered)
 		session_tell(session, &event);
 	}
 	if (entered)
-		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
+		session_log_later(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
 }
 
 static void tell_lanes(struct vfiomig_session *session, uint64_t lost, const struct core_event *cause)
