@@ -62,6 +62,9 @@ enum fabric_request {
 	FABRIC_YANK = 128,
 };
 
+/* What the caller of an external commit has been answered 0 for. */
+enum session_decision { DECISION_NONE = 0, DECISION_COMMIT, DECISION_CANCEL };
+
 struct session_event {
 	struct core_event event;
 	struct vfiomig_error error;
@@ -108,8 +111,10 @@ struct vfiomig_session {
 	bool control_started;
 	struct core core;      /* stepped with snapshot_lock held, read by _stats */
 	atomic_bool committed; /* as core sees it: too late for a cancel */
+	atomic_int decision;   /* external commit, the caller's: enum session_decision; the first one stands */
 	/* External commit, all under snapshot_lock. */
 	bool commit_owed;   /* the caller has committed: core hears of that before anything else */
+	bool taken_back;    /* or being so */
 	bool prepared_told; /* the caller was, or is about to be, told that it may commit */
 	/* The phases for the caller, in order; under snapshot_lock. */
 	const char *phases[PHASE_COUNT]; /* static */
@@ -202,8 +207,9 @@ struct vfiomig_session {
 	atomic_bool switchover_asked;		   /* with EXTERNAL_SWITCHOVER: by the caller */
 	struct session_log *log;		   /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;
-	unsigned log_lost; /* lines for which there was no room; told once there is */
-	uint64_t progress_ns;
+	unsigned log_lost;	    /* lines for which there was no room; told once there is */
+	uint64_t progress_ns;	    /* control thread */
+	atomic_bool progress_due;   /* for the next dispatch */
 	bool wake_caller;	    /* control thread: the caller is to be woken at the end of its round */
 	struct vfiomig_event *told; /* TOLD_MAX ring of what the caller has not heard yet; NULL: it wants none */
 	unsigned told_head, told_count;
@@ -236,6 +242,8 @@ struct session_device *session_device_of(struct vfiomig_session *session, unsign
 const char *session_side(const struct vfiomig_session *session);
 /* The caller commits; also of a recording or a probe, which do not get so far. */
 bool session_commits_externally(const struct vfiomig_session *session);
+/* False: it was decided otherwise before. Takes no lock. */
+bool session_decide(struct vfiomig_session *session, enum session_decision decision);
 
 /*
  * session_auth.c: who the peer is. Credentials are read from what the options name; secure gives a connection its stream, and closes
@@ -248,11 +256,12 @@ int session_prove_lanes(struct vfiomig_session *session, struct vfiomig_error *e
 void session_turn_away_unheard(int fd);
 
 /*
- * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases: the caller's thread, from
- * dispatch; true: it may commit, which it is told once. holds_alone: prepared, so that the loss of the peer ends nothing.
+ * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases, take_prepared: the caller's thread,
+ * from dispatch; take_prepared is true once, when the caller may commit. holds_alone: prepared, so that the loss of the peer ends nothing.
  */
 void session_note_phase(struct vfiomig_session *session);
-bool session_tell_phases(struct vfiomig_session *session);
+void session_tell_phases(struct vfiomig_session *session);
+bool session_take_prepared(struct vfiomig_session *session);
 bool session_holds_alone(const struct vfiomig_session *session);
 
 /* session_control.c */

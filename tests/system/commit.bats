@@ -30,9 +30,9 @@ at_commit()
 	local hold=$1
 	shift
 	recv --once --device "$slow" --journal-dir to --hold "$hold"
-	send_start --device sim:bytes=1M,name=net0 --journal-dir from --hold "$hold" "$@"
+	send_start --verbose --device sim:bytes=1M,name=net0 --journal-dir from --hold "$hold" "$@"
 	until_true record to '.state == "COMMITTED" and .role == "destination" and .held'
-	record from '.state == "COMMITTED" and .role == "source" and .held and .devices[0].name == "net0"'
+	record from '.state == "COMMITTED" and .role == "source" and .devices[0].name == "net0"'
 }
 
 kill_recv()
@@ -49,6 +49,8 @@ recv_again()
 }
 
 was_asked() { grep -q 'a source in doubt asked about its session: '"$1" recv.err; }
+
+was_told() { grep -q "asked: the destination$1" send.err; }
 
 @test "a migration that ends on both sides leaves no record" {
 	migrate sim:bytes=1M,name=net0 -- --journal-dir to -- --journal-dir from
@@ -71,11 +73,12 @@ was_asked() { grep -q 'a source in doubt asked about its session: '"$1" recv.err
 }
 
 @test "a receiver that was started again does not say that the dead one never ran" {
-	at_commit 2
+	at_commit 30
 	kill_recv
 	recv_again
-	until_true was_asked COMMITTED
+	until_true was_told "'s record says COMMITTED"
 	alive send recv
+	kill -TERM "$pid_send"
 	ended send
 	[[ $send_code == 20 ]]
 	said send "the destination's record says COMMITTED, and its process is gone"
@@ -83,10 +86,12 @@ was_asked() { grep -q 'a source in doubt asked about its session: '"$1" recv.err
 }
 
 @test "a receiver without the journal knows nothing, and the source stays stopped" {
-	at_commit 1
+	at_commit 30
 	kill_recv
 	rm to/*
 	recv_again
+	until_true was_told ' does not know this session'
+	kill -TERM "$pid_send"
 	ended send
 	[[ $send_code == 20 ]]
 	said send 'does not know this session'
@@ -154,7 +159,7 @@ holding() { grep -q 'holding the stopped devices' send.err; }
 }
 
 @test "the sender dies after the commit: the receiver runs, and says so to whoever asks" {
-	recv --once --device sim:bytes=1M,name=net0,running-ms=1000 --journal-dir to
+	recv --once --device sim:bytes=1M,name=net0,running-ms=4000 --journal-dir to
 	send_start --device sim:bytes=1M,name=net0 --journal-dir from
 	until_true record to '.state == "COMMITTED"'
 	kill -KILL "$pid_send"
@@ -184,7 +189,7 @@ ask()
 }
 
 @test "a receiver that holds what runs answers long after its session" {
-	recv --once --then hold --device sim:bytes=1M,name=net0,running-ms=1000 --journal-dir to
+	recv --once --then hold --device sim:bytes=1M,name=net0,running-ms=4000 --journal-dir to
 	send_start --device sim:bytes=1M,name=net0 --journal-dir from
 	until_true record to '.state == "COMMITTED"'
 	[[ $(ask "$(session_of from)") == 020100 ]]
@@ -245,6 +250,33 @@ ask()
 	refused 2 resolve "$id" --resume-source --promote-destination --i-have-fenced-the-other-side
 	refused 3 resolve "$id" --resume-source --i-have-fenced-the-other-side --journal-dir none
 	grep -q 'no record' refused.err
+}
+
+@test "a device whose file has a name that is no text is still in the list of sessions" {
+	local file=$'rec\xff.err'
+	"$PROGRAM" send --to "file:$file" --device sim:bytes=1M,name=net0 >/dev/null
+	recv --once --device "$slow" --journal-dir to --hold 0.5
+	send_start --device "file:$file,name=net0" --journal-dir from --hold 0.5
+	until_true record to '.state == "COMMITTED"'
+	record from '.devices == [{ name: "net0", spec: "file:rec?.err,name=net0" }]'
+	kill_recv
+	ended send
+	((send_code == 20))
+}
+
+@test "a list that could not be written does not look like one that is empty" {
+	local query
+	[[ -c /dev/full ]] || skip "no /dev/full here: mknod /dev/full c 1 7"
+	mkdir -m 700 none
+	for query in "status --json --journal-dir none" "devices --no-ask" "devices --no-ask --json" "doctor --no-ask --transport tcp" \
+		"doctor --no-ask --transport tcp --json"; do
+		code=0
+		"$PROGRAM" $query >/dev/full 2>refused.err || code=$?
+		((code == 1)) || fail "ended with $code: $query"
+		said refused 'could not be written to stdout'
+	done
+	"$PROGRAM" demo --bytes 1M >/dev/full 2>refused.err # its migration went well all the same
+	said refused 'could not be written to stdout'
 }
 
 @test "a receiver that still starts its devices is not resolved away" {
@@ -346,7 +378,7 @@ seeing_disk()
 }
 
 @test "a cancel after the commit comes too late, on either side" {
-	recv --once --device sim:bytes=1M,name=net0,running-ms=1500 --journal-dir to
+	recv --once --device sim:bytes=1M,name=net0,running-ms=4000 --journal-dir to
 	send_start --device sim:bytes=1M,name=net0 --journal-dir from
 	until_true record to '.state == "COMMITTED"'
 	kill -TERM "$pid_send" "$pid_recv"
