@@ -265,6 +265,7 @@ static void tell_progress(struct vfiomig_session *session)
 	if (!session->options.progress || now - session->progress_ns < PROGRESS_MS * NS_PER_MS)
 		return;
 	session->progress_ns = now;
+	atomic_store(&session->progress_due, true);
 	session_notify(session);
 }
 
@@ -322,6 +323,7 @@ static void stay_to_answer(struct vfiomig_session *session)
 
 static void end(struct vfiomig_session *session)
 {
+	atomic_store(&session->progress_due, true); /* the last numbers, however soon after those before */
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->ended = true;
 	pthread_mutex_unlock(&session->snapshot_lock);

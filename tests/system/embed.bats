@@ -45,6 +45,13 @@ line() { grep -qxF -- "$1" vmm.out || fail "not said: $1"; }
 	(($(wc -l <exported.out) > 30))
 }
 
+@test "the Debian package's list of symbols has each of them, and none that has gone" {
+	nm -D --defined-only "$(library)" | sed -n 's/^[0-9a-f]* [AT] \(.*\)@@\(.*\)$/\1@\2/p; s/^[0-9a-f]* A \([^@]*\)$/\1@\1/p' | sort >exported.out
+	sed -n 's/^ \([^ ]*\) 1\.[0-9.]*$/\1/p' "$top/debian/libvfiomig1.symbols" | sort >listed.out
+	diff exported.out listed.out
+	(($(wc -l <listed.out) > 30))
+}
+
 @test "its name is libvfiomig.so.1, and it needs no user of it to know what it needs" {
 	readelf -d "$(library)" | grep -q 'Library soname: \[libvfiomig.so.1\]'
 	[[ -e $(dirname "$(library)")/libvfiomig.so.1 ]]

@@ -109,6 +109,18 @@ refused_usage()
 	refused_usage "--rail and --transport say nothing" send --to file:x --rail 127.0.0.1
 	refused_usage "is no rail of" recv --listen 127.0.0.1:0 --rail 0.0.0.0 --insecure
 	refused_usage "is not on this machine" send --to 127.0.0.1:9 --rail 192.0.2.7
+	local end
+	for end in '' = 127.0.0.1= =127.0.0.1; do
+		refused_usage "--rail $end: an address is missing" send --to 127.0.0.1:9 --rail "$end"
+	done
+	for end in 127.0.0.1:9 [::1]:9 127.0.0.1:9=127.0.0.1 127.0.0.1=localhost:9; do
+		refused_usage "a rail has no port of its own" send --to 127.0.0.1:9 --rail "$end"
+	done
+	refused_usage "the bracket is not closed" send --to 127.0.0.1:9 --rail '[::1'
+	refused_usage "two ends" send --to 127.0.0.1:9 --rail 127.0.0.1=127.0.0.2=127.0.0.3
+	refused_usage "its own address only" recv --listen 127.0.0.1:0 --rail 127.0.0.2=127.0.0.1
+	refused_usage "no host's address" send --to 127.0.0.1:9 --rail :: --insecure
+	refused_usage "no host's address" send --to 127.0.0.1:9 --rail 0.0.0.0 --insecure
 	refused_usage "at most 8 rails" recv --listen 127.0.0.1:0 $(printf -- '--rail 127.0.0.%d ' 2 3 4 5 6 7 8 9 10)
 }
 
