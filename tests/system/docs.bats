@@ -150,6 +150,52 @@ same() { diff -u "$1" "$2" || fail "$3 differ"; }
 	done < <(grep -oE '`_?[a-z]+(_[a-z0-9]+)+`' "$top/doc/save-and-resume.md" | tr -d '\`' | sed 's/^_/vfiomig_session_/' | sort -u)
 }
 
+# blocks FILE HEADING: what its ``` blocks below that heading hold, up to the next heading as high.
+blocks()
+{
+	awk -v heading="$2" '$0 == heading { on = 1; next } on && /^#+ / && !code && length($1) <= length(depth) { exit }
+		{ depth = heading; sub(/ .*/, "", depth) } on && /^```/ { code = !code; next } on && code' "$1"
+}
+
+# The sanitizer that the library was built with: a program with it needs it too.
+sanitizer() { sed -n 's/^VFIOMIG_SANITIZE:STRING=\(..*\)$/-fsanitize=\1/p' "$build/CMakeCache.txt"; }
+
+# The two programs of the library's page, compiled, with a channel between them; the destination listens.
+programs_of_the_page()
+{
+	local name
+	for name in source destination; do
+		blocks "$top/man/libvfiomig.3.scd" "# A ${name^^}" | awk '/^mkfifo/ { exit } 1' >"$name.c"
+		# shellcheck disable=SC2046 # nothing, or one word
+		cc -std=c17 -Wall -Wextra -Werror $(sanitizer) -I "$top/include" "$name.c" -o "$name" \
+			-L "$build" -lvfiomig "-Wl,-rpath,$build"
+	done
+	mkfifo to-source to-destination
+	exec 5<>to-source 6<>to-destination
+	timeout -k 5 $patience_s ./destination "unix:$PWD/socket" sim:bytes=8M <&6 >&5 2>destination.err 3>&- &
+	pids+=($!)
+	until_true test -S socket
+}
+
+@test "the two programs of libvfiomig(3) are complete: they compile, and migrate a device" {
+	programs_of_the_page
+	timeout -k 5 $patience_s ./source "unix:$PWD/socket" sim:bytes=8M <&5 >&6 2>source.err 3>&- || fail "source: $?"
+	wait "${pids[0]}"
+	grep -qx 'source retired, destination running: done' source.err
+	grep -qx 'source retired, destination running: done' destination.err
+}
+
+@test "where the other VMM has gone, the source of libvfiomig(3) runs again" {
+	local code=0
+	programs_of_the_page
+	timeout -k 5 $patience_s ./source "unix:$PWD/socket" sim:bytes=8M </dev/null >&6 2>source.err 3>&- || code=$?
+	[[ $code == 9 ]]
+	grep -q '^source running, ' source.err
+	code=0
+	wait "${pids[0]}" || code=$?
+	[[ $code == 9 ]]
+}
+
 @test "every page is well-formed, and man has nothing to warn of" {
 	command -v scdoc >/dev/null || skip "scdoc is missing: tools/packages install test"
 	local source name
