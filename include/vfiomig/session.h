@@ -104,7 +104,7 @@ struct vfiomig_options {
 	void *context; /* handed to all of them */
 	/* One sentence for people, without a newline. More than 64 that wait for _dispatch are counted instead. */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
-	/* With every _dispatch; for its sake alone the descriptor gets readable ten times a second. Look at _stats. */
+	/* At most ten times a second, and at the end. Look at _stats. */
 	void (*progress)(void *context);
 	/* See event.h. */
 	void (*event)(void *context, const struct vfiomig_event *event);
@@ -237,7 +237,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 /*
  * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The
  * first that is added is device 0 of _stats and _budget. After -ENOMEM and -EMFILE the session is only to be closed.
- *   -E2BIG   there are VFIOMIG_DEVICES_MAX already; -EBUSY: it has started (both VFIOMIG_USAGE)
+ *   -E2BIG   there are VFIOMIG_DEVICES_MAX already (VFIOMIG_USAGE)
+ *   -EBUSY   the session has started, or the device is in one that is not closed (VFIOMIG_USAGE)
  *   -ENOMEM, -EMFILE (VFIOMIG_INTERNAL)
  */
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
@@ -263,7 +264,8 @@ int vfiomig_session_fd(const struct vfiomig_session *session);
 
 /*
  * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and
- * _close. Returns 1 once the session has ended and all its threads are idle, 0 before. One thread at a time.
+ * _close. Returns 1 once the session has ended, all its threads are idle and all that happened was told, 0 before. One
+ * thread at a time.
  */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 
@@ -278,7 +280,8 @@ enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vf
  * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers
  * too; takes no lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT
  * is on its way, and the destination's answer decides; a source that has none and asks for it gives up the asking and
- * ends in doubt. Where the caller commits, too late is when its own _commit has returned 0.
+ * ends in doubt. Where the caller commits, too late is when its own _commit has returned 0, and 0 means that no _commit
+ * after it will.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
 

@@ -13,7 +13,7 @@
 
 #include "migration.h"
 
-/* FILE, to which is added, or fd:N, a descriptor that was inherited. 0, or -errno. */
+/* FILE, to which is added, or fd:N, a descriptor that was inherited. 0, or -errno: -E2BIG for the third of them. */
 int events_open(const char *target);
 /* All that goes to stderr is JSON from now on: events, and messages as the event "log". */
 void events_on_stderr(void);

@@ -5,12 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/io_uring.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -128,6 +129,80 @@ Test(loader_uring, its_ring_takes_no_other_file_or_memory)
 	cr_assert_eq(rings(&ring), 1);
 	cr_assert_eq(syscall(SYS_io_uring_register, ring, IORING_REGISTER_EVENTFD, &other, 1), -1);
 	cr_assert_eq(errno, EACCES);
+	loader_close(loader);
+}
+
+/* Room for as many requests as the ring of @fd has; the kernel says it of every ring. */
+static unsigned ring_entries(int fd)
+{
+	char path[64], line[64];
+	unsigned mask = 0;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "r");
+	while (info && fgets(line, sizeof(line), info))
+		if (sscanf(line, "SqMask: %x", &mask) == 1)
+			break;
+	cr_assert(info && mask > 0);
+	fclose(info);
+	return mask + 1;
+}
+
+/* Maps the ring of @fd, as whoever has taken the process over could: where its parts are is told by a twin. */
+static void ring_take(int fd, struct io_uring *taken)
+{
+	struct io_uring_params params = { 0 };
+	struct io_uring twin;
+
+	cr_assert_eq(io_uring_queue_init_params(ring_entries(fd), &twin, &params), 0);
+	io_uring_queue_exit(&twin);
+	memset(taken, 0, sizeof(*taken));
+	cr_assert_eq(io_uring_queue_mmap(fd, &params, taken), 0);
+}
+
+/* What becomes of one request: it is prepared as @like, with @flags. */
+static int ring_ask(struct io_uring *ring, const struct io_uring_sqe *like, unsigned char flags)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+	int result;
+
+	cr_assert_not_null(sqe);
+	*sqe = *like;
+	sqe->flags = flags;
+	cr_assert_eq(io_uring_submit_and_wait(ring, 1), 1);
+	cr_assert_eq(io_uring_peek_cqe(ring, &cqe), 0);
+	result = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return result;
+}
+
+Test(loader_uring, its_ring_writes_to_its_one_file_and_does_nothing_else)
+{
+	struct loader_config config = { VFIOMIG_LOADER_URING, memfd_create("stream", 0), -1, { 0 }, true };
+	int ring = -1, other = memfd_create("other", 0);
+	struct io_uring_sqe request = { 0 };
+	struct loader *loader;
+	struct io_uring taken;
+	char byte = 'x';
+
+	loaders_need_uring();
+	loader = loader_here(&config);
+	cr_assert_eq(rings(&ring), 1);
+	ring_take(ring, &taken);
+	io_uring_prep_write(&request, 0, &byte, 1, 0);
+	cr_assert_eq(ring_ask(&taken, &request, IOSQE_FIXED_FILE), 1, "what it is for");
+	io_uring_prep_write(&request, other, &byte, 1, 0);
+	cr_assert_eq(ring_ask(&taken, &request, 0), -EACCES);
+	io_uring_prep_read(&request, 0, &byte, 1, 0);
+	cr_assert_eq(ring_ask(&taken, &request, IOSQE_FIXED_FILE), -EACCES);
+	io_uring_prep_openat(&request, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+	cr_assert_eq(ring_ask(&taken, &request, 0), -EACCES);
+	io_uring_prep_socket(&request, AF_INET, SOCK_STREAM, 0, 0);
+	cr_assert_eq(ring_ask(&taken, &request, IOSQE_FIXED_FILE), -EACCES);
+	io_uring_prep_write(&request, 0, &byte, 1, 0);
+	cr_assert_eq(ring_ask(&taken, &request, IOSQE_FIXED_FILE | IOSQE_IO_LINK), -EACCES);
 	loader_close(loader);
 }
 
