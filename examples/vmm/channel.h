@@ -12,7 +12,8 @@ enum word {
 	WORD_PLATFORM, /* source: the VMM's own state, interrupt controller included */
 	WORD_PREPARED, /* destination: its session is prepared */
 	WORD_COMMIT,   /* source: the devices are yours */
-	WORD_ABORT,    /* either: no */
+	WORD_RUNS,     /* destination: they run here */
+	WORD_ABORT,    /* either: no, they do not run here and never will */
 };
 
 struct message {

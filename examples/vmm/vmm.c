@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VMM, as far as rdma-vfiomig sees one: two processes with a protocol of their own, one simulated device each. It shows an event loop
- * around the session's descriptor, the gate driven by the VMM, interrupts re-armed after the config load, and the commit carried by the
- * VMMs' own words.
- *
- *   vmm [--no source|destination] [--source SPEC] [--destination SPEC]
- *
- * --no: that side's VMM changes its mind when all is prepared. Exit status: 0 if the destination runs, 1 if the source does, 2 if neither is
- * known to.
+ * A VMM, as far as rdma-vfiomig sees one: two processes with a protocol of their own, one device each. It shows an event loop around the
+ * session's descriptor, the gate driven by the VMM, interrupts re-armed after the config load, and the commit carried by the VMMs' own
+ * words, with what is to be done when the sessions lose each other.
  */
-#include <errno.h>
-#include <stdbool.h>
+#include "vmm.h"
+
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include <vfiomig/vfiomig.h>
 
 #include "channel.h"
 
 struct vmm {
+	const struct setup *setup;
 	bool source, says_no;
-	const char *spec;
 	int channel; /* to the other VMM; -1 once that has gone */
+	int epoll;
 	struct vfiomig_device *device;
 	struct vfiomig_listener *listener;
 	struct vfiomig_session *session;
 	bool prepared, peer_prepared, decided;
+	enum word verdict; /* source: what the destination said last of its devices */
 };
 
 static const char *name_of(const struct vmm *vmm)
@@ -44,6 +38,13 @@ static void give_up(struct vmm *vmm, const char *what, const char *why)
 	exit(2);
 }
 
+static bool watch(struct vmm *vmm, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(vmm->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
 /* Once: a VMM that has committed does not come back to it, and one that has cancelled neither. */
 static void decide(struct vmm *vmm, bool yes)
 {
@@ -51,7 +52,7 @@ static void decide(struct vmm *vmm, bool yes)
 		return;
 	vmm->decided = true;
 	if (yes && vfiomig_session_commit(vmm->session) == 0) {
-		/* Only now may the other side run: this one never will again. */
+		/* Only now may the other side run: this one never will again, unless the other says that it has not. */
 		if (vmm->source)
 			channel_say(vmm->channel, WORD_COMMIT, "");
 		return;
@@ -60,11 +61,26 @@ static void decide(struct vmm *vmm, bool yes)
 	channel_say(vmm->channel, WORD_ABORT, "");
 }
 
-/* The source decides as soon as both sessions are prepared, by their own account. */
+static void hear_answer(struct vmm *vmm)
+{
+	char answer = 'n';
+
+	epoll_ctl(vmm->epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
+	decide(vmm, read(STDIN_FILENO, &answer, 1) == 1 && answer == 'y');
+}
+
+/* The source decides as soon as both sessions are prepared, by their own account. They hold for as long as it takes. */
 static void decide_if_due(struct vmm *vmm)
 {
-	if (vmm->source && vmm->prepared && vmm->peer_prepared)
+	if (!vmm->source || !vmm->prepared || !vmm->peer_prepared)
+		return;
+	if (!vmm->setup->ask) {
 		decide(vmm, !vmm->says_no);
+		return;
+	}
+	printf("source: both are prepared, shall it commit?\n");
+	if (!watch(vmm, STDIN_FILENO)) /* a file: what it says is there */
+		hear_answer(vmm);
 }
 
 static void on_prepared(void *context)
@@ -109,9 +125,11 @@ static void hear_other(struct vmm *vmm)
 	struct message message = { .word = WORD_NONE };
 
 	if (channel_hear(vmm->channel, &message)) {
+		/* It may have been told to commit and have run, or not: this says nothing of its devices. */
 		close(vmm->channel);
 		vmm->channel = -1;
-		message.word = WORD_ABORT; /* a VMM that has gone says nothing else */
+		decide(vmm, false);
+		return;
 	}
 	switch (message.word) {
 	case WORD_PLATFORM:
@@ -124,7 +142,9 @@ static void hear_other(struct vmm *vmm)
 	case WORD_COMMIT:
 		decide(vmm, true);
 		break;
+	case WORD_RUNS:
 	case WORD_ABORT:
+		vmm->verdict = message.word;
 		decide(vmm, false);
 		break;
 	default:
@@ -134,22 +154,44 @@ static void hear_other(struct vmm *vmm)
 
 static void await_end(struct vmm *vmm)
 {
-	int fds[] = { vfiomig_session_fd(vmm->session), vmm->channel };
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int session_fd = vfiomig_session_fd(vmm->session);
 
-	for (int i = 0; i < 2; i++)
-		epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){ .events = EPOLLIN, .data.fd = fds[i] });
+	if (!watch(vmm, session_fd) || !watch(vmm, vmm->channel))
+		give_up(vmm, "event loop", "it cannot wait");
 	for (;;) {
 		struct epoll_event event;
 
-		if (epoll_wait(epoll, &event, 1, -1) != 1)
+		if (epoll_wait(vmm->epoll, &event, 1, -1) != 1)
 			continue;
-		if (event.data.fd == vmm->channel)
+		if (event.data.fd == session_fd && vfiomig_session_dispatch(vmm->session))
+			return;
+		if (event.data.fd == STDIN_FILENO)
+			hear_answer(vmm);
+		else if (event.data.fd == vmm->channel)
 			hear_other(vmm);
-		else if (vfiomig_session_dispatch(vmm->session))
-			break;
 	}
-	close(epoll);
+}
+
+/*
+ * The sessions' connection may have ended before their story. Then the VMMs' own words decide: devices that were given away are taken
+ * back only if the destination's VMM has said that they do not run there. If that has gone, nobody here knows.
+ */
+static int settle(struct vmm *vmm, struct vfiomig_result *result)
+{
+	bool runs = result->error.code == VFIOMIG_OK || result->error.code == VFIOMIG_DEGRADED;
+
+	if (!vmm->source) {
+		channel_say(vmm->channel, runs ? WORD_RUNS : WORD_ABORT, "");
+		return runs ? 0 : !strcmp(result->source_state, "running") ? 1 : 2;
+	}
+	if (!strcmp(result->source_state, "running"))
+		return 1;
+	decide(vmm, false); /* where nothing was decided, the other one need not wait for it */
+	while (vmm->channel >= 0 && !vmm->verdict)
+		hear_other(vmm);
+	if (vmm->verdict == WORD_ABORT && vfiomig_session_take_back(vmm->session, result) == 0)
+		return !strcmp(result->source_state, "running") ? 1 : 2;
+	return vmm->verdict == WORD_RUNS ? 0 : 2;
 }
 
 /* The destination listens and says where; the source hears it. */
@@ -161,70 +203,72 @@ static void meet(struct vmm *vmm, struct vfiomig_options *options, struct messag
 		if (channel_hear(vmm->channel, here) || here->word != WORD_HERE)
 			give_up(vmm, "the other VMM", "is not there");
 		options->peer = here->text;
+		options->bind = vmm->setup->bind;
 		return;
 	}
-	if (vfiomig_listener_open(&vmm->listener, "127.0.0.1:0", &err))
+	if (vfiomig_listener_open(&vmm->listener, vmm->setup->listen, &err))
 		give_up(vmm, "listen", err.text);
 	options->listener = vmm->listener;
 	channel_say(vmm->channel, WORD_HERE, vfiomig_listener_address(vmm->listener));
 }
 
-static int migrate(struct vmm *vmm)
+static void begin(struct vmm *vmm)
 {
 	const struct vfiomig_device_hooks hooks = { .size = sizeof(hooks), .config_loaded = on_config_loaded };
 	struct vfiomig_options options = { .size = sizeof(options),
+					   .transport = vmm->setup->transport,
+					   .peer_timeout_ms = vmm->setup->patience_ms,
 					   .gate = VFIOMIG_GATE_ON,
 					   .context = vmm,
 					   .log = on_log,
 					   .phase = on_phase,
 					   .prepared = on_prepared };
-	struct vfiomig_result result;
 	struct vfiomig_error err;
 	struct message here;
 
-	if (vfiomig_device_open(&vmm->device, vmm->spec, &err) ||
+	if (vfiomig_device_open(&vmm->device, vmm->source ? vmm->setup->source : vmm->setup->destination, &err) ||
 	    vfiomig_device_set_hooks(vmm->device, &hooks, vmm, &err))
 		give_up(vmm, "device", err.text);
 	meet(vmm, &options, &here);
 	if (vfiomig_session_create(&vmm->session, vmm->source ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION, &options, &err) ||
 	    vfiomig_session_add_device(vmm->session, vmm->device, &err) || vfiomig_session_start(vmm->session, &err))
 		give_up(vmm, "session", err.text);
-	await_end(vmm);
-	vfiomig_session_result(vmm->session, &result);
-	if (result.error.code != VFIOMIG_OK)
-		fprintf(stderr, "%s: %s\n", name_of(vmm), result.error.text);
-	printf("%s: source %s, destination %s, device in %s\n", name_of(vmm), result.source_state,
-	       result.destination_state, vfiomig_state_name(vfiomig_device_state(vmm->device)));
-	vfiomig_session_close(vmm->session);
-	vfiomig_device_close(vmm->device);
-	vfiomig_listener_close(vmm->listener);
-	return result.error.code == VFIOMIG_OK ? 0 : !strcmp(result.source_state, "running") ? 1 : 2;
 }
 
-int main(int count, char **arguments)
-{
-	struct vmm source = { .source = true, .spec = "sim:bytes=8M" }, destination = { .spec = "sim:bytes=8M" };
-	int pair[2], code;
-	pid_t child;
+static struct vfiomig_session *to_cut;
 
-	for (int i = 1; i + 1 < count; i += 2) {
-		if (!strcmp(arguments[i], "--no"))
-			*(strcmp(arguments[i + 1], "source") ? &destination.says_no : &source.says_no) = true;
-		else if (!strcmp(arguments[i], "--source"))
-			source.spec = arguments[i + 1];
-		else if (!strcmp(arguments[i], "--destination"))
-			destination.spec = arguments[i + 1];
-	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) || (child = fork()) < 0)
-		return 2;
-	close(pair[child ? 0 : 1]);
-	if (child == 0) {
-		destination.channel = pair[0];
-		exit(migrate(&destination));
-	}
-	source.channel = pair[1];
-	code = migrate(&source);
-	waitpid(child, NULL, 0);
+static void on_signal(int number)
+{
+	(void)number;
+	vfiomig_session_yank(to_cut);
+}
+
+int vmm_migrate(const struct setup *setup, bool source, int channel)
+{
+	struct vmm vmm = { .setup = setup,
+			   .source = source,
+			   .says_no = source ? setup->source_says_no : setup->destination_says_no,
+			   .channel = channel,
+			   .epoll = epoll_create1(EPOLL_CLOEXEC) };
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+	struct vfiomig_result result;
+	int code;
+
+	begin(&vmm);
+	to_cut = vmm.session;
+	signal(SIGUSR1, on_signal);
+	await_end(&vmm);
+	signal(SIGUSR1, SIG_IGN);
+	vfiomig_session_result(vmm.session, &result);
+	if (result.error.code != VFIOMIG_OK)
+		fprintf(stderr, "%s: %s\n", name_of(&vmm), result.error.text);
+	code = settle(&vmm, &result);
+	vfiomig_session_stats(vmm.session, &stats);
+	printf("%s: %llu bytes over %s\n", name_of(&vmm), (unsigned long long)stats.bytes, stats.transport);
+	printf("%s: source %s, destination %s, device in %s\n", name_of(&vmm), result.source_state,
+	       result.destination_state, vfiomig_state_name(vfiomig_device_state(vmm.device)));
+	vfiomig_session_close(vmm.session);
+	vfiomig_device_close(vmm.device);
+	vfiomig_listener_close(vmm.listener);
 	return code;
 }

@@ -17,8 +17,8 @@ extern "C" {
 enum vfiomig_event_kind {
 	VFIOMIG_EVENT_PHASE = 1, /* .phase has begun; each is told, however short */
 	VFIOMIG_EVENT_ESTIMATE, /* source, at most once a second and before the switchover: .us of downtime, were it now */
-	VFIOMIG_EVENT_SWITCHOVER,    /* the source's devices are being stopped */
-	VFIOMIG_EVENT_PREPARED,	     /* all is loaded and checked at the destination */
+	VFIOMIG_EVENT_SWITCHOVER, /* the source's devices are being stopped */
+	VFIOMIG_EVENT_PREPARED, /* all is loaded and checked at the destination; vfiomig_session_prepared: may its caller commit? */
 	VFIOMIG_EVENT_COMMIT,	     /* this side has decided for the destination: no way back on its own */
 	VFIOMIG_EVENT_LANE_LOST,     /* .lane, and .text says why as far as it is known */
 	VFIOMIG_EVENT_LANE_REPLACED, /* the others carry on; source: .packets of .lane go again */

@@ -94,7 +94,7 @@ struct vfiomig_options {
 	enum vfiomig_payload payload; /* AEAD needs one of these two: its key comes from their TLS session */
 	void *context;		      /* handed to the callbacks */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
-	void (*progress)(void *context); /* at most ten times a second; look at _stats */
+	void (*progress)(void *context); /* at most ten times a second, and at the end; look at _stats */
 	/* The event is valid during the call; see event.h. */
 	void (*event)(void *context, const struct vfiomig_event *event);
 	unsigned
@@ -204,8 +204,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 
 /*
  * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The first that is added is
- * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started (both VFIOMIG_USAGE); -ENOMEM, -EMFILE
- * (VFIOMIG_INTERNAL).
+ * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started, or the device is in a session that is not closed
+ * (all VFIOMIG_USAGE); -ENOMEM, -EMFILE (VFIOMIG_INTERNAL).
  */
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
 			       struct vfiomig_error *err);
@@ -227,7 +227,7 @@ int vfiomig_session_fd(const struct vfiomig_session *session);
 
 /*
  * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and _close. Returns 1 once
- * the session has ended and all its threads are idle, 0 before. One thread at a time.
+ * the session has ended, all its threads are idle and all that happened was told, 0 before. One thread at a time.
  */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 
@@ -241,7 +241,7 @@ enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vf
  * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
  * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
  * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt. Where the caller
- * commits, too late is when its own _commit has returned 0.
+ * commits, too late is when its own _commit has returned 0, and 0 means that no _commit after it will.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
 

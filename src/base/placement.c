@@ -53,25 +53,6 @@ int placement_net_node(const char *sysfs, const char *interface)
 	return node;
 }
 
-unsigned placement_distance(const char *sysfs, int a, int b)
-{
-	char path[PATH_MAX], line[4096], *at = line, *end;
-	unsigned long distance = DISTANCE_SAME;
-
-	if (a < 0 || b < 0 || a == b)
-		return DISTANCE_SAME;
-	snprintf(path, sizeof(path), "%s/devices/system/node/node%d/distance", sysfs, a);
-	if (read_line(path, line, sizeof(line)))
-		return DISTANCE_SAME;
-	/* One number for each node, in order. */
-	for (int node = 0; node <= b; node++, at = end) {
-		distance = strtoul(at, &end, 10);
-		if (end == at)
-			return DISTANCE_SAME;
-	}
-	return distance < UINT_MAX ? (unsigned)distance : UINT_MAX;
-}
-
 /* strtoul would take a sign, too. */
 static bool parse_number(const char **text, unsigned long *number)
 {
@@ -84,10 +65,10 @@ static bool parse_number(const char **text, unsigned long *number)
 	return true;
 }
 
-/* "0-3,8,10-11" */
-static int parse_cpus(const char *text, cpu_set_t *cpus)
+/* "0-3,8,10-11": processors, or nodes */
+static int parse_list(const char *text, cpu_set_t *list)
 {
-	CPU_ZERO(cpus);
+	CPU_ZERO(list);
 	while (*text && *text != '\n') {
 		unsigned long first, last;
 
@@ -99,14 +80,51 @@ static int parse_cpus(const char *text, cpu_set_t *cpus)
 			if (!parse_number(&text, &last) || last < first)
 				return -EINVAL;
 		}
-		for (unsigned long cpu = first; cpu <= last && cpu < CPU_SETSIZE; cpu++)
-			CPU_SET(cpu, cpus);
+		for (unsigned long i = first; i <= last && i < CPU_SETSIZE; i++)
+			CPU_SET(i, list);
 		if (*text == ',')
 			text++;
 		else if (*text && *text != '\n')
 			return -EINVAL;
 	}
 	return 0;
+}
+
+/* The place of @node's number in a line with one for each node that is online: nodes 0 and 8 have the first and the second. */
+static int place_of(const char *sysfs, int node)
+{
+	char path[PATH_MAX], line[4096];
+	cpu_set_t online;
+	int place = 0;
+
+	snprintf(path, sizeof(path), "%s/devices/system/node/online", sysfs);
+	if (read_line(path, line, sizeof(line)) || parse_list(line, &online))
+		return node;
+	if (node >= NODES_MAX || !CPU_ISSET((size_t)node, &online))
+		return -1;
+	for (size_t other = 0; other < (size_t)node; other++)
+		place += CPU_ISSET(other, &online) ? 1 : 0;
+	return place;
+}
+
+unsigned placement_distance(const char *sysfs, int a, int b)
+{
+	char path[PATH_MAX], line[4096], *at = line, *end;
+	unsigned long distance = DISTANCE_SAME;
+	int place;
+
+	if (a < 0 || b < 0 || a == b)
+		return DISTANCE_SAME;
+	snprintf(path, sizeof(path), "%s/devices/system/node/node%d/distance", sysfs, a);
+	if (read_line(path, line, sizeof(line)))
+		return DISTANCE_SAME;
+	place = place_of(sysfs, b);
+	for (int i = 0; i <= place; i++, at = end) {
+		distance = strtoul(at, &end, 10);
+		if (end == at)
+			return DISTANCE_SAME;
+	}
+	return distance < UINT_MAX ? (unsigned)distance : UINT_MAX;
 }
 
 int placement_cpus(const char *sysfs, int numa_node, cpu_set_t *cpus)
@@ -116,7 +134,7 @@ int placement_cpus(const char *sysfs, int numa_node, cpu_set_t *cpus)
 	snprintf(path, sizeof(path), "%s/devices/system/node/node%d/cpulist", sysfs, numa_node);
 	if (read_line(path, line, sizeof(line)))
 		return -ENOENT;
-	return parse_cpus(line, cpus);
+	return parse_list(line, cpus);
 }
 
 int placement_run(const char *sysfs, int numa_node)

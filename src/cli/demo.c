@@ -173,9 +173,9 @@ static void print(const struct demo *demo)
 		report_print(object);
 		return;
 	}
-	summary_print(&demo->source, stdout);
+	summary_print(&demo->source);
 	putchar('\n');
-	summary_print(&demo->destination, stdout);
+	summary_print(&demo->destination);
 }
 
 static enum vfiomig_code demonstrate(struct demo *demo, int signals)

@@ -221,6 +221,7 @@ int devices_main(int argc, char **argv)
 		print_rdma(&inventory);
 		putchar('\n');
 		print_vfio(&inventory);
+		code = report_flush() ? VFIOMIG_INTERNAL : VFIOMIG_OK;
 	}
 	free(inventory.rdma);
 	free(inventory.vfio);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What was found: kept in order, and shown to people and programs. See doctor.h. */
-#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "doctor.h"
 #include "json_value.h"
+#include "report.h"
 #include "table.h"
 
 static const char *const verdicts[] = { [DOCTOR_PASS] = "PASS", [DOCTOR_WARN] = "WARN", [DOCTOR_FAIL] = "FAIL" };
@@ -97,5 +97,5 @@ int doctor_print(const struct doctor *doctor)
 		print_json(doctor);
 	else
 		print_text(doctor);
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return report_flush();
 }

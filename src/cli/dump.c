@@ -157,10 +157,8 @@ static void say_wrong(const struct dump *dump, const struct vfiomig_error *err, 
 /* 1 is diff's word for "they differ": nothing else may say it. */
 static int exit_code(const struct dump *dump, enum vfiomig_code code, bool differ)
 {
-	if (!code && !dump->options.json && (fflush(stdout) || ferror(stdout))) {
-		terminal_say("what there is to show could not be written to stdout");
+	if (!code && !dump->options.json && report_flush())
 		code = VFIOMIG_INTERNAL;
-	}
 	if (dump->options.diff && code == VFIOMIG_INTERNAL)
 		code = VFIOMIG_PREFLIGHT;
 	return code ? (int)code : differ;

@@ -3,8 +3,6 @@
 #ifndef CLI_ESTIMATE_H
 #define CLI_ESTIMATE_H
 
-#include <stdio.h>
-
 #include <jansson.h>
 
 #include "migration.h"
@@ -14,7 +12,7 @@
 json_t *estimate_json(const struct migration *migration);
 
 /* The terms, their sum, and the device that is slowest. Nothing if no estimate was made. Flushes @out. */
-void estimate_print(const struct migration *migration, FILE *out);
+void estimate_print(const struct migration *migration);
 
 /* "17 ms", or "17 ms to 40 ms" where the two differ. */
 struct units estimate_range(uint64_t low_us, uint64_t high_us);

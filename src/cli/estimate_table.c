@@ -2,6 +2,9 @@
 /* The estimate for people. See estimate.h. */
 #include "estimate.h"
 
+#include <stdio.h>
+
+#include "report.h"
 #include "table.h"
 
 struct units estimate_range(uint64_t low_us, uint64_t high_us)
@@ -14,8 +17,9 @@ struct units estimate_range(uint64_t low_us, uint64_t high_us)
 	return out;
 }
 
-void estimate_print(const struct migration *migration, FILE *out)
+void estimate_print(const struct migration *migration)
 {
+	FILE *out = stdout;
 	const struct vfiomig_estimate *estimate = &migration->estimate;
 	struct units expected = units_time(estimate->expected_us), bytes = units_bytes(estimate->stop_copy_bytes);
 	struct table table;
@@ -39,5 +43,5 @@ void estimate_print(const struct migration *migration, FILE *out)
 	if (migration->transfer->devices > 1)
 		fprintf(out, "\n  slowest: device %s\n",
 			migration_device_label(migration, estimate->slowest_device).text);
-	fflush(out);
+	report_flush();
 }

@@ -20,13 +20,14 @@
 /* What a pipe takes whole or not at all. */
 enum { LINE_BYTES_MAX = PIPE_BUF };
 
-/* One per way out; fd 0 is none. */
+enum { TARGETS_MAX = 2, OUTLETS = TARGETS_MAX + 1 };
+
+/* One per way out, stderr among them; fd 0 is none. */
 static struct outlet {
 	int fd;
+	bool torn; /* what is there ends in the middle of a line */
 	unsigned long lost;
-} outlets[2];
-
-enum { OUTLETS = sizeof(outlets) / sizeof(*outlets) };
+} outlets[OUTLETS];
 
 struct moment {
 	uint64_t monotonic_us, wall_us;
@@ -60,6 +61,8 @@ int events_open(const char *target)
 	uint64_t number;
 	int fd;
 
+	if (outlets[TARGETS_MAX - 1].fd)
+		return -E2BIG;
 	if (!strncmp(target, "fd:", 3)) {
 		if (option_read_number(target + 3, &number) || number == 0 || number > INT_MAX)
 			return -EINVAL;
@@ -80,13 +83,19 @@ bool events_wanted(void)
 	return outlets[0].fd;
 }
 
-static bool put(int fd, const char *line, size_t bytes)
+/* A disk that is full takes the beginning of a line: what comes after that begins a new one. */
+static bool put(struct outlet *outlet, const char *line, size_t bytes)
 {
-	struct pollfd out = { fd, POLLOUT, 0 };
+	struct pollfd out = { outlet->fd, POLLOUT, 0 };
+	ssize_t written;
 
 	if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
 		return false;
-	return write(fd, line, bytes) == (ssize_t)bytes;
+	if (outlet->torn && write(outlet->fd, "\n", 1) != 1)
+		return false;
+	written = write(outlet->fd, line, bytes);
+	outlet->torn = written > 0 && (size_t)written < bytes;
+	return written == (ssize_t)bytes;
 }
 
 static void put_lost(struct outlet *outlet)
@@ -97,7 +106,7 @@ static void put_lost(struct outlet *outlet)
 			      "{\"event\":\"lost\",\"monotonic_us\":%llu,\"wall_us\":%llu,\"count\":%lu}\n",
 			      (unsigned long long)at.monotonic_us, (unsigned long long)at.wall_us, outlet->lost);
 
-	if (put(outlet->fd, line, (size_t)length))
+	if (put(outlet, line, (size_t)length))
 		outlet->lost = 0;
 }
 
@@ -116,7 +125,7 @@ static void emit(json_t *object)
 	for (unsigned i = 0; i < OUTLETS && outlets[i].fd; i++) {
 		if (outlets[i].lost)
 			put_lost(&outlets[i]);
-		if (outlets[i].lost || !bytes || !put(outlets[i].fd, line, bytes))
+		if (outlets[i].lost || !bytes || !put(&outlets[i], line, bytes))
 			outlets[i].lost++;
 	}
 }

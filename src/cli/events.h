@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Events as JSON lines, for programs that watch this one: on stderr, or where --events says. A reader that does not keep up never holds the
- * program: it loses lines, and is told how many. What the lines hold is in README.md, "Watching".
+ * program: it loses lines, and is told how many. What the lines hold is in rdma-vfiomig-events(7).
  */
 #ifndef CLI_EVENTS_H
 #define CLI_EVENTS_H
@@ -13,7 +13,7 @@
 
 #include "migration.h"
 
-/* FILE, to which is added, or fd:N, a descriptor that was inherited. 0, or -errno. */
+/* FILE, to which is added, or fd:N, a descriptor that was inherited. 0, or -errno: -E2BIG for the third of them. */
 int events_open(const char *target);
 /* All that goes to stderr is JSON from now on: events, and messages as the event "log". */
 void events_on_stderr(void);

@@ -33,22 +33,23 @@ void keep_hold(const struct migration *migration, int signals)
 	signals_wait(signals, -1);
 }
 
-/* The command starts with the signals that this program has blocked for itself unblocked. */
+/* The command starts with the signals that this program has blocked for itself unblocked, and those that it ignores in force. */
 static int spawn(pid_t *pid, const char *command)
 {
 	char *const argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char *)(uintptr_t)command, NULL };
 	posix_spawnattr_t attributes;
-	sigset_t none, pipe;
+	sigset_t none, ignored;
 	int rc;
 
 	sigemptyset(&none);
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
+	sigemptyset(&ignored);
+	sigaddset(&ignored, SIGPIPE);
+	sigaddset(&ignored, SIGXFSZ);
 	rc = posix_spawnattr_init(&attributes);
 	if (rc)
 		return -rc;
 	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &pipe);
+	posix_spawnattr_setsigdefault(&attributes, &ignored);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	rc = posix_spawn(pid, "/bin/sh", NULL, &attributes, argv, environ);
 	posix_spawnattr_destroy(&attributes);

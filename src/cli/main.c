@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* rdma-vfiomig: the table of commands, from which the usage is printed and one of which is run. */
 #include <argp.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <vfiomig/vfiomig.h>
 
@@ -56,6 +58,15 @@ static void print_version(FILE *out, struct argp_state *state)
 	fprintf(out, "rdma-vfiomig %s (library %s)\n", VFIOMIG_VERSION, vfiomig_version());
 }
 
+/* One that was closed before us would be the next file's number: what is said on stderr would go into a device. */
+static int fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return -1;
+	return 0;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	char name[64];
@@ -70,12 +81,15 @@ int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
+	if (fill_standard_descriptors())
+		return VFIOMIG_INTERNAL; /* and nowhere to say so */
 	signals_hold_questions();
 	privileges_bind();
 	argp_err_exit_status = VFIOMIG_USAGE;
 	argp_program_version_hook = print_version;
-	/* A reader of our output that goes away is an error of write, not our end: devices may be held. */
+	/* A reader of our output that goes away, or a file that may grow no more, is an error of write, not our end: devices may be held. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	for (unsigned i = 0; i < COMMANDS; i++)
 		if (!strcmp(word, commands[i].name))
 			return run(&commands[i], argc - 1, argv + 1);

@@ -2,6 +2,7 @@
 /* See output.h. */
 #include "output.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "events.h"
@@ -55,7 +56,9 @@ static void open_events(struct argp_state *state, const char *target)
 {
 	int rc = events_open(target);
 
-	if (rc)
+	if (rc == -E2BIG)
+		argp_error(state, "--events %s: they are written to two places at most", target);
+	else if (rc)
 		argp_error(state, "--events %s: it cannot be written: %s", target,
 			   !strncmp(target, "fd:", 3) ? "the number of an open descriptor is needed" : strerror(-rc));
 }

@@ -86,7 +86,7 @@ int probe_main(int argc, char **argv)
 	if (source.transfer.json)
 		report_print(report_build(&migration, "probe"));
 	else
-		estimate_print(&migration, stdout);
+		estimate_print(&migration);
 	migration_close(&migration);
 	close(signals);
 	return (int)code;

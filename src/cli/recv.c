@@ -107,6 +107,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->command = arg;
 		return 0;
 	case ARGP_KEY_END:
+		for (unsigned i = 0; i < VFIOMIG_RAILS_MAX && options->transfer.rail[i]; i++)
+			if (strchr(options->transfer.rail[i], '='))
+				argp_error(state, "--rail %s: the receiver names its own address only",
+					   options->transfer.rail[i]);
 		transfer_check_payload(state, &options->transfer);
 		if (!options->listen)
 			argp_error(state, "nowhere to listen: say so with --listen HOST:PORT");
@@ -140,7 +144,7 @@ static void report(const struct recv_options *options, const struct migration *m
 	if (options->transfer.json)
 		report_print(report_build(migration, "recv"));
 	else
-		summary_print(migration, stdout);
+		summary_print(migration);
 }
 
 static enum vfiomig_code serve(const struct recv_options *options, struct migration *migration,

@@ -105,14 +105,24 @@ json_t *report_build(const struct migration *migration, const char *command)
 			  budget_json(migration), "refused", json_value_integer(stats->refused)));
 }
 
+int report_flush(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	terminal_say("the result could not be written to stdout");
+	return -EIO;
+}
+
 int report_print(json_t *object)
 {
 	char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
-	int failed = !text || puts(text) < 0 || fflush(stdout);
+	bool made = text;
 
+	if (made)
+		puts(text);
+	else
+		terminal_say("the result could not be put together");
 	free(text);
 	json_decref(object);
-	if (failed)
-		terminal_say("the result could not be written to stdout");
-	return failed ? -EIO : 0;
+	return report_flush() || !made ? -EIO : 0;
 }

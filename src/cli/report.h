@@ -13,6 +13,9 @@ json_t *report_build(const struct migration *migration, const char *command);
 /* Print @object (stolen; NULL is an error) as one line and flush. 0 or -EIO. */
 int report_print(json_t *object);
 
+/* What was printed for people until now has to be out: 0, or -EIO, which is said on stderr. */
+int report_flush(void);
+
 /* Who keeps a device of @migration open once the session is over: "process 17", "caller" or "nobody". */
 struct report_holder {
 	char text[32];

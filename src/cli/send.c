@@ -181,7 +181,7 @@ int send_main(int argc, char **argv)
 	if (options.source.transfer.json)
 		report_print(report_build(&migration, "send"));
 	else
-		summary_print(&migration, stdout);
+		summary_print(&migration);
 	timeline_close(&timeline, &migration);
 	if (code == VFIOMIG_IN_DOUBT)
 		tell_doubt(&migration);

@@ -8,6 +8,8 @@
 #include <vfiomig/vfiomig.h>
 
 #include "command.h"
+#include "json_value.h"
+#include "report.h"
 #include "sessions.h"
 #include "terminal.h"
 
@@ -57,7 +59,8 @@ static const struct argp status_argp = {
 	"List the sessions of this machine that have not ended on both sides, from the journal: nothing is printed if "
 	"there is none."
 	"\v"
-	"Exit code 0: listed; 3: the journal cannot be read, or has no record of SESSION.",
+	"Exit code 0: listed; 1: the list could not be written; 3: the journal cannot be read, or has no record of "
+	"SESSION.",
 	NULL,
 	NULL,
 	NULL,
@@ -79,13 +82,13 @@ static json_t *make_json(const struct vfiomig_journal *journal, const char *id)
 	json_t *devices = json_array();
 
 	for (unsigned d = 0; d < journal->devices; d++)
-		json_array_append_new(devices, json_pack("{s:s, s:s}", "name", journal->device[d].name, "spec",
-							 journal->device[d].spec));
-	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:f, s:i, s:s, s:o, s:s}", "session", id, "role",
+		json_array_append_new(devices, json_pack("{s:o, s:o}", "name", json_value_text(journal->device[d].name),
+							 "spec", json_value_text(journal->device[d].spec)));
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:f, s:i, s:o, s:o, s:s}", "session", id, "role",
 			 journal->role == VFIOMIG_SOURCE ? "source" : "destination", "state",
 			 vfiomig_journal_state_name(journal->state), "degraded", journal->degraded, "held",
 			 journal->held, "pid", (int)journal->pid, "time", (double)journal->time_ns / 1e9, "hold_ms",
-			 (int)journal->hold_ms, "peer", journal->peer, "devices", devices, "meaning",
+			 (int)journal->hold_ms, "peer", json_value_text(journal->peer), "devices", devices, "meaning",
 			 session_meaning(journal));
 }
 
@@ -132,6 +135,9 @@ int status_main(int argc, char **argv)
 	json_decref(status.list);
 	if (count < 0)
 		return (int)err.code;
+	/* Nothing on stdout means that nothing is in doubt. */
+	if (report_flush())
+		return VFIOMIG_INTERNAL;
 	if (status.word && !status.shown) {
 		terminal_say("the journal has no record of session %s", status.word);
 		return VFIOMIG_PREFLIGHT;

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "budget.h"
@@ -133,8 +134,9 @@ static void devices(const struct migration *migration, FILE *out)
 	table_fini(&table);
 }
 
-void summary_print(const struct migration *migration, FILE *out)
+void summary_print(const struct migration *migration)
 {
+	FILE *out = stdout;
 	const struct vfiomig_stats *stats = &migration->stats;
 
 	if (!stats->transport || !stats->transport[0])
@@ -143,5 +145,5 @@ void summary_print(const struct migration *migration, FILE *out)
 	facts(migration, out);
 	devices(migration, out);
 	budget_print(migration, out);
-	fflush(out);
+	report_flush();
 }

@@ -3,11 +3,9 @@
 #ifndef CLI_SUMMARY_H
 #define CLI_SUMMARY_H
 
-#include <stdio.h>
-
 #include "migration.h"
 
 /* Nothing for a migration whose sides never agreed: its sentence on stderr says it all. Flushes @out. */
-void summary_print(const struct migration *migration, FILE *out);
+void summary_print(const struct migration *migration);
 
 #endif

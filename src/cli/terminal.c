@@ -54,15 +54,23 @@ unsigned terminal_columns(void)
 	struct winsize size;
 
 	/* The last column is left empty: what is written there wraps on some terminals. */
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col < 2)
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
 		return COLUMNS_DEFAULT - 1;
 	return size.ws_col - 1U;
+}
+
+/* Blanks after @length characters that cover what is left of the last line; a terminal may be narrower by now. */
+static int blanks_after(size_t length)
+{
+	size_t columns = terminal_columns(), end = terminal.shown < columns ? terminal.shown : columns;
+
+	return end > length ? (int)(end - length) : 0;
 }
 
 void terminal_clear(void)
 {
 	if (terminal.shown) {
-		fprintf(stderr, "\r%*s\r", (int)terminal.shown, "");
+		fprintf(stderr, "\r%*s\r", blanks_after(0), "");
 		fflush(stderr);
 	}
 	terminal.shown = 0;
@@ -126,7 +134,7 @@ void terminal_progress(const char *text)
 	size_t length = strlen(text);
 
 	/* What is left of a longer line is written over, not erased: every terminal can do that. */
-	fprintf(stderr, "\r%s%*s", text, length < terminal.shown ? (int)(terminal.shown - length) : 0, "");
+	fprintf(stderr, "\r%s%*s", text, blanks_after(length), "");
 	fflush(stderr);
 	terminal.shown = length;
 }

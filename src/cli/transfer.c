@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "transfer_paths.h"
 
 enum {
 	KEY_TRANSPORT = TRANSFER_KEY_FIRST,
@@ -120,32 +121,6 @@ static void add_device(struct argp_state *state, struct transfer_options *transf
 	transfer->specs[transfer->devices++] = spec;
 }
 
-static void add_rail(struct argp_state *state, struct transfer_options *transfer, const char *arg)
-{
-	unsigned i = 0;
-
-	while (i < VFIOMIG_RAILS_MAX && transfer->rail[i])
-		i++;
-	if (i == VFIOMIG_RAILS_MAX)
-		argp_error(state, "--rail %s: there are at most %d rails", arg, VFIOMIG_RAILS_MAX);
-	transfer->rail[i] = arg;
-}
-
-static void take_numa_node(struct argp_state *state, struct transfer_options *transfer, const char *arg)
-{
-	uint64_t node = 0;
-
-	if (!strcmp(arg, "auto"))
-		transfer->numa = VFIOMIG_NUMA_AUTO;
-	else if (!strcmp(arg, "off"))
-		transfer->numa = VFIOMIG_NUMA_OFF;
-	else if (option_read_number(arg, &node) || node > 1023)
-		argp_error(state, "--numa-node %s: a node's number, auto or off is needed", arg);
-	else
-		transfer->numa = VFIOMIG_NUMA_NODE;
-	transfer->numa_node = (int)node;
-}
-
 static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
 {
 	switch (key) {
@@ -157,30 +132,14 @@ static error_t parse_bounds(int key, char *arg, struct argp_state *state, struct
 		transfer->user = arg;
 		return 0;
 	case KEY_NUMA_NODE:
-		take_numa_node(state, transfer, arg);
+		transfer_take_numa_node(state, transfer, arg);
 		return 0;
 	case KEY_RAIL:
-		add_rail(state, transfer, arg);
+		transfer_add_rail(state, transfer, arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-static void lose_lane(struct argp_state *state, struct transfer_options *transfer, const char *arg)
-{
-	const char *at = strchr(arg, '@');
-	uint64_t lane = 0, bytes = 0;
-	char number[8] = "";
-
-	if (at && at - arg < (ptrdiff_t)sizeof(number))
-		memcpy(number, arg, (size_t)(at - arg));
-	if (option_read_number(at ? number : arg, &lane) || lane >= VFIOMIG_LANES_MAX ||
-	    (at && option_read_number(at + 1, &bytes)) || bytes == UINT64_MAX)
-		argp_error(state, "--lose-lane %s: a lane from 0 to %d is needed, and bytes after an @", arg,
-			   VFIOMIG_LANES_MAX - 1);
-	else
-		transfer->lose_after[lane] = bytes + 1;
 }
 
 static error_t parse_security(int key, char *arg, struct argp_state *state, struct transfer_options *transfer)
@@ -273,7 +232,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		transfer->serial_states = option_choice(state, "parallel-states", arg, states);
 		return 0;
 	case KEY_LOSE_LANE:
-		lose_lane(state, transfer, arg);
+		transfer_lose_lane(state, transfer, arg);
 		return 0;
 	case KEY_JSON:
 		transfer->json = true;

@@ -6,7 +6,7 @@
 
 #include "address.h"
 #include "terminal.h"
-#include "transfer.h"
+#include "transfer_paths.h"
 
 bool transfer_is_plain(const struct transfer_options *transfer)
 {
@@ -26,7 +26,7 @@ static const char *leaving(const struct transfer_options *transfer, const char *
 	if (!address_is_loopback(address))
 		return address;
 	for (unsigned i = 0; i < VFIOMIG_RAILS_MAX && transfer->rail[i]; i++) {
-		const char *equals = strchr(transfer->rail[i], '='), *remote = equals ? equals + 1 : transfer->rail[i];
+		const char *remote = transfer_rail_remote(transfer->rail[i]);
 		bool bare_v6 = *remote != '[' && strchr(remote, ':');
 		char with_port[256];
 

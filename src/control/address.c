@@ -145,6 +145,32 @@ socklen_t address_bytes(const struct sockaddr_storage *address)
 	return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
+in_port_t *address_port(struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return &((struct sockaddr_in6 *)address)->sin6_port;
+	return &((struct sockaddr_in *)address)->sin_port;
+}
+
+bool address_is_any(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	return address->ss_family == AF_INET &&
+	       ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+bool address_is_same_host(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+	if (a->sa_family != b->ss_family)
+		return false;
+	if (a->sa_family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+					  &((const struct sockaddr_in6 *)b)->sin6_addr);
+	return a->sa_family == AF_INET && ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
+						  ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
 /* Who connects by a socket's path has none of his own. */
 static void unix_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES])
 {

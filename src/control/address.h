@@ -6,6 +6,7 @@
 #ifndef CONTROL_ADDRESS_H
 #define CONTROL_ADDRESS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -30,6 +31,13 @@ int address_resolve_host(const char *text, struct sockaddr_storage *out, socklen
 
 /* What bind and connect want to know of it. */
 socklen_t address_bytes(const struct sockaddr_storage *address);
+
+/* Within @address, of IPv4 or IPv6; in the network's order. */
+in_port_t *address_port(struct sockaddr_storage *address);
+/* 0.0.0.0 or ::, which is no host's. */
+bool address_is_any(const struct sockaddr_storage *address);
+/* The same address, whatever the ports are; no two UNIX sockets are. */
+bool address_is_same_host(const struct sockaddr *a, const struct sockaddr_storage *b);
 
 /* "10.1.2.3:4711", "[fe80::1]:4711", "unix:/run/migration"; "an unknown address" where there is none. Returns @out. */
 const char *address_format(const struct sockaddr_storage *address, char out[ADDRESS_TEXT_BYTES]);

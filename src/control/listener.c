@@ -195,36 +195,11 @@ unsigned listener_fds(const struct vfiomig_listener *listener, int fds[LISTENER_
 	return listener->count;
 }
 
-/* Port and address lie at the same places whoever looks. */
-static in_port_t *port_of(struct sockaddr_storage *address)
-{
-	if (address->ss_family == AF_INET6)
-		return &((struct sockaddr_in6 *)address)->sin6_port;
-	return &((struct sockaddr_in *)address)->sin_port;
-}
-
 in_port_t listener_port(const struct vfiomig_listener *listener)
 {
 	struct sockaddr_storage bound = listener->bound;
 
-	return bound.ss_family == AF_UNIX ? 0 : *port_of(&bound);
-}
-
-static bool is_any(const struct sockaddr_storage *address)
-{
-	if (address->ss_family == AF_INET6)
-		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
-	return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
-static bool is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET6)
-		return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)a)->sin6_addr,
-					  &((const struct sockaddr_in6 *)b)->sin6_addr);
-	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return bound.ss_family == AF_UNIX ? 0 : *address_port(&bound);
 }
 
 /* 0, or a negative errno: EADDRNOTAVAIL where the address is another machine's. */
@@ -233,7 +208,7 @@ static int check_own(const struct sockaddr_storage *address)
 	struct sockaddr_storage probe = *address;
 	int fd = socket(address->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = 0;
 
-	*port_of(&probe) = 0;
+	*address_port(&probe) = 0;
 	if (fd < 0 || bind(fd, (struct sockaddr *)&probe, address_bytes(&probe)))
 		result = -errno;
 	if (fd >= 0)
@@ -241,23 +216,31 @@ static int check_own(const struct sockaddr_storage *address)
 	return result;
 }
 
-/* A listener on all IPv6 addresses hears IPv4 too. */
+static bool hears_only_v6(int fd)
+{
+	int only = 0;
+	socklen_t bytes = sizeof(only);
+
+	return !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &bytes) && only;
+}
+
+/* A listener on all IPv6 addresses hears IPv4 too, unless it was made otherwise, as by systemd's BindIPv6Only=. */
 static bool hears_all(const struct vfiomig_listener *listener, sa_family_t family)
 {
 	const struct sockaddr_storage *bound = &listener->bound;
 
-	return bound->ss_family != AF_UNIX && is_any(bound) &&
-	       (bound->ss_family == AF_INET6 || bound->ss_family == family);
+	return address_is_any(bound) &&
+	       (bound->ss_family == family || (bound->ss_family == AF_INET6 && !hears_only_v6(listener->fds[0])));
 }
 
 bool listener_covers(const struct vfiomig_listener *listener, const struct sockaddr_storage *address)
 {
 	if (hears_all(listener, address->ss_family))
-		return !is_any(address) && check_own(address) == 0;
+		return !address_is_any(address) && check_own(address) == 0;
 	for (unsigned i = 0; i < listener->rails; i++)
-		if (is_same_host(&listener->rail[i], address))
+		if (address_is_same_host((const struct sockaddr *)&listener->rail[i], address))
 			return true;
-	return listener->bound.ss_family != AF_UNIX && is_same_host(&listener->bound, address);
+	return address_is_same_host((const struct sockaddr *)&listener->bound, address);
 }
 
 int vfiomig_listener_add_rail(struct vfiomig_listener *listener, const char *host, struct vfiomig_error *err)
@@ -268,14 +251,14 @@ int vfiomig_listener_add_rail(struct vfiomig_listener *listener, const char *hos
 
 	if (result)
 		return result;
-	if (listener->bound.ss_family == AF_UNIX || is_any(&at))
+	if (listener->bound.ss_family == AF_UNIX || address_is_any(&at))
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "rail",
 				 "'%s' is no rail of '%s': a rail is one address of this machine, beside a port", host,
 				 listener->address);
 	if (listener->rails == VFIOMIG_RAILS_MAX)
 		return error_set(err, VFIOMIG_USAGE, E2BIG, "rail", "'%s': there are at most %d rails", host,
 				 VFIOMIG_RAILS_MAX);
-	*port_of(&at) = listener_port(listener);
+	*address_port(&at) = listener_port(listener);
 	result = check_own(&at);
 	if (!result && !hears_all(listener, at.ss_family) && !listener_covers(listener, &at))
 		result = listener_enter(listener, &at, bytes);

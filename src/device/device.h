@@ -16,6 +16,7 @@ struct vfiomig_device {
 	char name[32];
 	char spec[256];
 	enum vfiomig_gate gate;
+	bool in_session;     /* from _add_device to the session's _close: one session at a time moves it */
 	bool abandoned;	     /* a call to it never returned, and may yet: it is not to be released */
 	bool owned_by_vmm;   /* vfio:fd=N: with the gate on, only a VMM can say that its platform is ready */
 	const char *warning; /* what the last config_put could not set, "" if nothing; impl's, valid until close */

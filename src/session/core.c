@@ -23,6 +23,19 @@ static const uint32_t message_facts[MESSAGE_TYPES] = {
 	[MESSAGE_COMMIT] = FACT_COMMIT,		[MESSAGE_DONE] = FACT_DONE,
 };
 
+/*
+ * Where the callers commit, no peer says COMMIT; and the destination's may be faster than the source's last step, which is its own mistake:
+ * whoever has said PREPARED and then DONE runs.
+ */
+static bool accepts(const struct core *core, uint32_t fact)
+{
+	if (core->external && fact == FACT_COMMIT)
+		return false;
+	if (core->external && core->role == VFIOMIG_SOURCE && core->phase == PHASE_DRAIN && fact == FACT_DONE)
+		return core->facts & FACT_PREPARED;
+	return core->phases[core->phase].accepts & fact;
+}
+
 static void on_message(struct core *core, const struct core_event *event, uint64_t now, struct core_actions *actions)
 {
 	uint32_t fact = message_facts[event->message];
@@ -35,15 +48,14 @@ static void on_message(struct core *core, const struct core_event *event, uint64
 		core_lane_message(core, event, now, actions);
 		return;
 	}
-	if (!fact || !(core->phases[core->phase].accepts & fact) || (core->facts & fact) ||
-	    (core->external && fact == FACT_COMMIT)) {
+	if (!fact || (core->facts & fact) || !accepts(core, fact)) {
 		core_out_of_phase(core, event->message, now, actions);
 		return;
 	}
 	core->facts |= fact;
 	if (event->message == MESSAGE_DONE) {
 		core->done_ns = now;
-		core_take_commit(core);
+		core_take_done(core);
 		if (event->error && event->error->code != VFIOMIG_OK) {
 			core_record_outcome(core, event->error);
 			core->outcome.code = VFIOMIG_DEGRADED; /* whatever it calls it, it runs */
@@ -128,6 +140,8 @@ static void on_device_done(struct core *core, const struct core_event *event, ui
 		return;
 	if (failed && core_committed(core))
 		core_run_failed(core, event->device, event->error);
+	else if (failed && core_peer_runs(core))
+		device->failed = true; /* its state is the destination's by now */
 	else if (failed)
 		core_fail(core, event->error, now, actions);
 	else if (on_step_done(core, event, actions, &err))
@@ -154,6 +168,8 @@ static void on_device_stuck(struct core *core, const struct core_event *event, u
 	} else if (core_committed(core)) {
 		core->ran = true;
 		core_run_failed(core, event->device, event->error);
+	} else if (core_peer_runs(core)) {
+		device->failed = true;
 	} else {
 		core_fail(core, event->error, now, actions);
 	}
@@ -181,7 +197,7 @@ static void on_abort(struct core *core, const struct core_event *event, uint64_t
 	core->peer_knows = true;
 	core->peer_aborted = true;
 	core->peer_stuck = strcmp(cause.name, CORE_STUCK_NAME) == 0;
-	if (core_committed(core) || core->phase >= PHASE_DONE)
+	if (core_committed(core) || core->phase >= PHASE_DONE || core_peer_runs(core))
 		return;
 	if (core->external && core->overtaken) {
 		core_stand_stopped(core, &cause, now, actions);

@@ -41,9 +41,22 @@ void core_take_commit(struct core *core)
 	core->overtaken = core->role == VFIOMIG_SOURCE;
 }
 
+void core_take_done(struct core *core)
+{
+	if (!core->external)
+		return;
+	core->facts |= FACT_COMMIT;
+	core->overtaken = true;
+}
+
+bool core_peer_runs(const struct core *core)
+{
+	return core->role == VFIOMIG_SOURCE && core->facts & FACT_DONE;
+}
+
 void core_retire_alone(struct core *core)
 {
-	core->alone = true;
+	core->alone |= !core_peer_runs(core);
 	core->facts |= FACT_DONE;
 }
 

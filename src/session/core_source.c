@@ -50,9 +50,14 @@ static void drain_enter(struct core *core, struct core_actions *actions)
 		core_emit(actions, ACTION_TOKEN);
 }
 
+static void hold_enter(struct core *core, struct core_actions *actions)
+{
+	(void)actions;
+	core->lane_lost_ns = 0; /* PREPARED is here: no lane is needed any more */
+}
+
 static void record_enter(struct core *core, struct core_actions *actions)
 {
-	core->lane_lost_ns = 0; /* PREPARED is here: no lane is needed any more */
 	core_record_fact(core, FACT_COMMITTED, actions);
 }
 
@@ -89,7 +94,7 @@ const struct phase_row source_phases[PHASE_COUNT] = {
 	[PHASE_STREAM] = { "STREAM", 0, FACT_ITERABLES_DONE, SOURCE_READ, 0, PHASE_DRAIN, stream_enter },
 	[PHASE_DRAIN] = { "DRAIN", FACT_PREPARED, FACT_PREPARED, SOURCE_STOPPED, 0, PHASE_HOLD, drain_enter },
 	/* The session's own commit does not stop here. A DONE shows that the caller's other half has committed. */
-	[PHASE_HOLD] = { "HOLD", FACT_DONE, FACT_COMMIT, 0, 0, PHASE_RECORD, NULL },
+	[PHASE_HOLD] = { "HOLD", FACT_DONE, FACT_COMMIT, 0, 0, PHASE_RECORD, hold_enter },
 	[PHASE_RECORD] = { "RECORD", 0, FACT_COMMITTED, 0, 0, PHASE_COMMIT, record_enter },
 	[PHASE_COMMIT] = { "COMMIT", FACT_DONE, FACT_DONE, 0, PHASE_ANSWER_LIMIT, PHASE_DONE, commit_enter },
 	[PHASE_DONE] = { "DONE", 0, 0, 0, 0, PHASE_NONE, finish_enter },

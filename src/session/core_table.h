@@ -61,8 +61,12 @@ bool core_committed(const struct core *core);
 void core_record_outcome(struct core *core, const struct vfiomig_error *error);
 /* @fact into the journal; with external commit the caller's protocol is the record, and the fact holds at once. */
 void core_record_fact(struct core *core, enum core_fact fact, struct core_actions *actions);
-/* External commit: the caller's word, or at the source what shows that it was given. */
+/* External commit: the caller's word; where core_may_commit refuses it, nothing happens. */
 void core_take_commit(struct core *core);
+/* Source: DONE came. With external commit that shows that the caller's other half has committed. */
+void core_take_done(struct core *core);
+/* Source: DONE is here, so that nothing gives its devices back. */
+bool core_peer_runs(const struct core *core);
 /* Source, external commit: committed is committed, though nobody will say what became of it. */
 void core_retire_alone(struct core *core);
 /* Source, external commit: the destination says after all that it never ran. */

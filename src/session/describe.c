@@ -210,7 +210,10 @@ static void print_lane(struct printer *printer, unsigned l)
 {
 	const struct describe_lane *lane = &printer->view->lane[l];
 
-	add(printer, "lane %u: ", l);
+	add(printer, "lane %u", l);
+	if (printer->view->rails)
+		add(printer, " on %s", printer->view->rail[l % printer->view->rails]);
+	add(printer, ": ");
 	add_lane_state(printer, l);
 	if (lane->outstanding)
 		add(printer, "; %u outstanding", lane->outstanding);

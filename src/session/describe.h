@@ -52,6 +52,8 @@ struct describe {
 	uint8_t id[16];
 	const char *transport; /* "rdma", "tcp", "file"; "": not decided */
 	unsigned lanes, devices;
+	unsigned rails; /* 0: none were named */
+	char rail[VFIOMIG_RAILS_MAX][VFIOMIG_RAIL_TEXT_BYTES];
 	uint32_t slots;
 	size_t slot_bytes;
 	unsigned events;	  /* that wait for the control thread */

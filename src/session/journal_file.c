@@ -15,9 +15,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "session/journal_file_parts.h"
 #include "wire/journal.h"
 
-static int refuse(struct vfiomig_error *err, const char *dir, int errnum)
+int journal_file_refuse(struct vfiomig_error *err, const char *dir, int errnum)
 {
 	return error_set(err, VFIOMIG_PREFLIGHT, errnum, "journal",
 			 "the journal cannot be kept in %s: %s (another folder: journal_dir, --journal-dir DIR)", dir,
@@ -71,10 +72,10 @@ int journal_file_dir(const char *dir, struct vfiomig_error *err)
 
 	if (dir) {
 		fd = open_dir(dir);
-		return fd < 0 ? refuse(err, dir, -fd) : fd;
+		return fd < 0 ? journal_file_refuse(err, dir, -fd) : fd;
 	}
 	fd = open_default(path, sizeof(path));
-	return fd < 0 ? refuse(err, path, -fd) : fd;
+	return fd < 0 ? journal_file_refuse(err, path, -fd) : fd;
 }
 
 static void name_of(char out[JOURNAL_NAME_BYTES], const uint8_t session[16], enum vfiomig_role role)
@@ -86,23 +87,29 @@ static void name_of(char out[JOURNAL_NAME_BYTES], const uint8_t session[16], enu
 	sprintf(at, role == VFIOMIG_SOURCE ? ".source" : ".destination");
 }
 
-/* A name of its own for each writer: its process is what tells whether it is still wanted. */
-static void temporary_name(char out[JOURNAL_NAME_BYTES + 16], const char *name)
+void journal_file_name(char out[JOURNAL_NAME_BYTES], const struct vfiomig_journal *journal)
 {
-	snprintf(out, JOURNAL_NAME_BYTES + 16, "%s.%d.tmp", name, (int)getpid());
+	name_of(out, journal->session, journal->role);
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t count)
+void journal_file_temporary(char out[JOURNAL_TEMPORARY_BYTES], const char *name)
 {
-	while (count) {
-		ssize_t done = write(fd, bytes, count);
+	snprintf(out, JOURNAL_TEMPORARY_BYTES, "%s.%d.tmp", name, (int)getpid());
+}
+
+int journal_file_fill(int fd, const uint8_t *from, size_t bytes)
+{
+	off_t at = 0;
+
+	while (bytes) {
+		ssize_t done = pwrite(fd, from + at, bytes, at);
 
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
 			return done < 0 ? -errno : -EIO;
-		bytes += done;
-		count -= (size_t)done;
+		at += done;
+		bytes -= (size_t)done;
 	}
 	return 0;
 }
@@ -113,7 +120,7 @@ static int write_temporary(int dir_fd, const char *name, const uint8_t *bytes, s
 
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, bytes, count);
+	rc = journal_file_fill(fd, bytes, count);
 	close(fd);
 	return rc;
 }
@@ -121,13 +128,13 @@ static int write_temporary(int dir_fd, const char *name, const uint8_t *bytes, s
 int journal_file_try(int dir_fd, struct vfiomig_error *err)
 {
 	static const uint8_t something[JOURNAL_HEAD_BYTES];
-	char name[JOURNAL_NAME_BYTES + 16];
+	char name[JOURNAL_TEMPORARY_BYTES];
 	int rc;
 
-	temporary_name(name, "try");
+	journal_file_temporary(name, "try");
 	rc = write_temporary(dir_fd, name, something, sizeof(something));
 	unlinkat(dir_fd, name, 0);
-	return rc ? refuse(err, "its folder", -rc) : 0;
+	return rc ? journal_file_refuse(err, "its folder", -rc) : 0;
 }
 
 /* A file system that has no locks has to do without. */
@@ -199,16 +206,21 @@ void journal_file_hold(struct vfiomig_journal *journal)
 	(void)look_at(journal->pid, &journal->pid_start);
 }
 
+size_t journal_file_encode(uint8_t *out, struct vfiomig_journal *journal)
+{
+	journal->time_ns = wall_ns();
+	return journal_encode(out, journal);
+}
+
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, struct vfiomig_error *err)
 {
-	char name[JOURNAL_NAME_BYTES], temporary[JOURNAL_NAME_BYTES + 16];
+	char name[JOURNAL_NAME_BYTES], temporary[JOURNAL_TEMPORARY_BYTES];
 	uint8_t bytes[JOURNAL_BYTES_MAX];
 	int rc;
 
-	name_of(name, journal->session, journal->role);
-	temporary_name(temporary, name);
-	journal->time_ns = wall_ns();
-	rc = write_temporary(dir_fd, temporary, bytes, journal_encode(bytes, journal));
+	journal_file_name(name, journal);
+	journal_file_temporary(temporary, name);
+	rc = write_temporary(dir_fd, temporary, bytes, journal_file_encode(bytes, journal));
 	if (!rc && renameat(dir_fd, temporary, dir_fd, name))
 		rc = -errno;
 	if (!rc)
@@ -254,14 +266,14 @@ int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role r
 	return rc;
 }
 
-int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
-			 struct vfiomig_error *err)
+int journal_file_expect(int dir_fd, enum vfiomig_journal_state expected, const struct vfiomig_journal *journal,
+			struct vfiomig_error *err)
 {
 	struct vfiomig_journal found = { 0 };
 	char name[JOURNAL_NAME_BYTES];
 	int rc;
 
-	name_of(name, journal->session, journal->role);
+	journal_file_name(name, journal);
 	rc = read_record(dir_fd, name, &found);
 	if (!rc && (found.role != journal->role || memcmp(found.session, journal->session, sizeof(found.session))))
 		rc = -EPROTO;
@@ -273,7 +285,7 @@ int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct
 		return error_set(err, VFIOMIG_INTERNAL, EALREADY, "journal",
 				 "%s is not written to the journal: somebody else has written %s there",
 				 journal_state_name(journal->state), journal_state_name(found.state));
-	return journal_file_write(dir_fd, journal, err);
+	return 0;
 }
 
 void journal_file_remove(int dir_fd, const uint8_t session[16], enum vfiomig_role role)
@@ -316,7 +328,7 @@ int journal_file_list(int dir_fd, void (*each)(void *context, const struct vfiom
 	int rc, count = 0;
 
 	if (!folder)
-		return refuse(err, "its folder", errno);
+		return journal_file_refuse(err, "its folder", errno);
 	while ((entry = readdir(folder))) {
 		if (!is_record(entry->d_name))
 			continue;

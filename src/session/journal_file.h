@@ -10,7 +10,7 @@
 
 #include <vfiomig/journal.h>
 
-enum { JOURNAL_NAME_BYTES = 64, JOURNAL_HOLD_MS_DEFAULT = 30000 };
+enum { JOURNAL_NAME_BYTES = 64, JOURNAL_TEMPORARY_BYTES = JOURNAL_NAME_BYTES + 32, JOURNAL_HOLD_MS_DEFAULT = 30000 };
 
 /*
  * The folder @dir, or the default for NULL, made if need be (its parent must be there); a descriptor of the caller's. A folder that
@@ -35,11 +35,12 @@ void journal_file_hold(struct vfiomig_journal *journal);
 int journal_file_write(int dir_fd, struct vfiomig_journal *journal, struct vfiomig_error *err);
 
 /*
- * The same, with the journal locked, if the record says @expected until then: somebody who takes a living process for dead may have
- * decided meanwhile. -EALREADY: it says something else; -ENOENT: it is gone (VFIOMIG_INTERNAL, "journal").
+ * Does the record of @journal's session and role say @expected? Asked with the journal locked, by who is about to replace it: somebody who
+ * takes a living process for dead may have decided meanwhile. -EALREADY: it says something else; -ENOENT: it is gone
+ * (VFIOMIG_INTERNAL, "journal").
  */
-int journal_file_replace(int dir_fd, enum vfiomig_journal_state expected, struct vfiomig_journal *journal,
-			 struct vfiomig_error *err);
+int journal_file_expect(int dir_fd, enum vfiomig_journal_state expected, const struct vfiomig_journal *journal,
+			struct vfiomig_error *err);
 
 /* ->held is set. -ENOENT: there is none; or as of journal_decode. */
 int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal);

@@ -133,6 +133,10 @@ int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_d
 	if (session->devices == VFIOMIG_DEVICES_MAX)
 		return error_set(err, VFIOMIG_USAGE, E2BIG, NULL, "a session has at most %d devices",
 				 VFIOMIG_DEVICES_MAX);
+	if (device->in_session)
+		return error_set(err, VFIOMIG_USAGE, EBUSY, "device-in-session",
+				 "device '%s' is in a session already, and one at a time moves it",
+				 device->name[0] ? device->name : device->spec);
 	*slot = (struct session_device){ .session = session, .device = device, .number = session->devices };
 	rc = open_event(&slot->wake_fd);
 	if (rc)
@@ -140,6 +144,7 @@ int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_d
 	if (session->role == VFIOMIG_DESTINATION)
 		slot->blob = calloc(1, CONFIG_BLOB_BYTES_MAX);
 	session->handles[session->devices++] = device; /* from here on _close knows of it */
+	device->in_session = true;
 	if (session->role == VFIOMIG_DESTINATION && !slot->blob)
 		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for a device's config state");
 	return 0;
@@ -166,7 +171,11 @@ static void init_side(struct vfiomig_session *session)
 
 void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16])
 {
+	pthread_mutex_t *lock = (pthread_mutex_t *)&session->snapshot_lock; /* a destination's changes once */
+
+	pthread_mutex_lock(lock);
 	memcpy(id, session->id, sizeof(session->id));
+	pthread_mutex_unlock(lock);
 }
 
 static enum core_purpose purpose_of(const struct vfiomig_session *session)
@@ -183,7 +192,7 @@ static bool wants_precopy(const struct vfiomig_session *session, unsigned d)
 	       session->device[d].device->info.migration_flags & VFIOMIG_MIGRATION_PRE_COPY;
 }
 
-static void init_core(struct vfiomig_session *session)
+static void start_core(struct vfiomig_session *session)
 {
 	struct core_config config = { .role = session->role,
 				      .peer_timeout_ns = session->options.peer_timeout_ms * NS_PER_MS,
@@ -194,16 +203,22 @@ static void init_core(struct vfiomig_session *session)
 				      .external_commit = session_commits_externally(session),
 				      .downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS };
 
-	core_init(&session->core, &config, clock_now_ns());
 	for (unsigned d = 0; d < session->devices; d++) {
 		struct session_device *device = &session->device[d];
 
 		atomic_store(&device->state, (int)device->device->ops->get_state(device->device->impl));
-		session->core.device[d].p2p = device->device->info.migration_flags & VFIOMIG_MIGRATION_P2P;
+	}
+	/* _run starts too, and another thread that will commit, or shows statistics, may be looking already. */
+	pthread_mutex_lock(&session->snapshot_lock);
+	core_init(&session->core, &config, clock_now_ns());
+	for (unsigned d = 0; d < session->devices; d++) {
+		session->core.device[d].p2p = session->handles[d]->info.migration_flags & VFIOMIG_MIGRATION_P2P;
 		session->core.device[d].precopy = wants_precopy(session, d);
 	}
 	if (session->role == VFIOMIG_SOURCE)
 		core_set_devices(&session->core, session->devices);
+	session->started = true;
+	pthread_mutex_unlock(&session->snapshot_lock);
 }
 
 /* The name is what top and gdb show. */
@@ -265,8 +280,7 @@ int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error 
 		rc = session_record_open(session, err);
 	if (rc)
 		return rc;
-	init_core(session);
-	session->started = true;
+	start_core(session);
 	/* Signals are the caller's threads' business; a broken pipe's too: the write tells. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -305,6 +319,13 @@ static bool join_threads(struct vfiomig_session *session)
 		pthread_join(session->fabric_thread, NULL);
 	}
 	return all;
+}
+
+/* Not what is stuck: its call may return yet, and nobody else's must be under way then. */
+static void let_devices_go(struct vfiomig_session *session)
+{
+	for (unsigned d = 0; d < session->devices; d++)
+		session->handles[d]->in_session = session->handles[d]->abandoned;
 }
 
 static void close_fd(int fd)
@@ -359,6 +380,7 @@ void vfiomig_session_close(struct vfiomig_session *session)
 	if (!session)
 		return;
 	all_ended = join_threads(session);
+	let_devices_go(session);
 	if (session->fabric)
 		session->fabric->ops->close(session->fabric);
 	session_record_close(session);

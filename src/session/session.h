@@ -26,6 +26,7 @@
 #include "session/core.h"
 #include "session/flow.h"
 #include "session/journal_file.h"
+#include "session/journal_spare.h"
 #include "session/plan.h"
 #include "session/session_callers.h"
 #include "session/session_device.h"
@@ -60,6 +61,9 @@ enum fabric_request {
 	FABRIC_FENCE_LANES = 64,
 	FABRIC_YANK = 128,
 };
+
+/* What the caller of an external commit has been answered 0 for. */
+enum session_decision { DECISION_NONE = 0, DECISION_COMMIT, DECISION_CANCEL };
 
 struct session_event {
 	struct core_event event;
@@ -107,8 +111,10 @@ struct vfiomig_session {
 	bool control_started;
 	struct core core;      /* stepped with snapshot_lock held, read by _stats */
 	atomic_bool committed; /* as core sees it: too late for a cancel */
+	atomic_int decision;   /* external commit, the caller's: enum session_decision; the first one stands */
 	/* External commit, all under snapshot_lock. */
 	bool commit_owed;   /* the caller has committed: core hears of that before anything else */
+	bool taken_back;    /* or being so */
 	bool prepared_told; /* the caller was, or is about to be, told that it may commit */
 	/* The phases for the caller, in order; under snapshot_lock. */
 	const char *phases[PHASE_COUNT]; /* static */
@@ -149,6 +155,7 @@ struct vfiomig_session {
 	struct session_record *record;	   /* source: records instead of a peer; NULL: there is a peer */
 	int journal_fd;			   /* the journal's folder; -1: this session needs none */
 	struct vfiomig_journal *journal;   /* the record, as last written; NULL: none needed */
+	struct journal_spares spares;	   /* for the records that come while the devices stand still, and after */
 	struct session_visitor visitor[VISITORS_MAX];
 	struct session_caller caller[CALLERS_MAX]; /* destination, until one of them is the source */
 	atomic_uint refused;			   /* of them and of lanes: who could not prove what it must */
@@ -200,8 +207,9 @@ struct vfiomig_session {
 	atomic_bool switchover_asked;		   /* with EXTERNAL_SWITCHOVER: by the caller */
 	struct session_log *log;		   /* LOG_LINES_MAX ring */
 	unsigned log_head, log_count;
-	unsigned log_lost; /* lines for which there was no room; told once there is */
-	uint64_t progress_ns;
+	unsigned log_lost;	    /* lines for which there was no room; told once there is */
+	uint64_t progress_ns;	    /* control thread */
+	atomic_bool progress_due;   /* for the next dispatch */
 	struct vfiomig_event *told; /* TOLD_MAX ring of what the caller has not heard yet; NULL: it wants none */
 	unsigned told_head, told_count;
 	uint64_t estimate_told_ns; /* control thread */
@@ -230,6 +238,8 @@ struct session_device *session_device_of(struct vfiomig_session *session, unsign
 const char *session_side(const struct vfiomig_session *session);
 /* The caller commits; also of a recording or a probe, which do not get so far. */
 bool session_commits_externally(const struct vfiomig_session *session);
+/* False: it was decided otherwise before. Takes no lock. */
+bool session_decide(struct vfiomig_session *session, enum session_decision decision);
 
 /*
  * session_auth.c: who the peer is. Credentials are read from what the options name; secure gives a connection its stream, and closes
@@ -242,11 +252,12 @@ int session_prove_lanes(struct vfiomig_session *session, struct vfiomig_error *e
 void session_turn_away_unheard(int fd);
 
 /*
- * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases: the caller's thread, from
- * dispatch; true: it may commit, which it is told once. holds_alone: prepared, so that the loss of the peer ends nothing.
+ * session_commit.c: external commit. note_phase: control thread, with snapshot_lock held. tell_phases, take_prepared: the caller's thread,
+ * from dispatch; take_prepared is true once, when the caller may commit. holds_alone: prepared, so that the loss of the peer ends nothing.
  */
 void session_note_phase(struct vfiomig_session *session);
-bool session_tell_phases(struct vfiomig_session *session);
+void session_tell_phases(struct vfiomig_session *session);
+bool session_take_prepared(struct vfiomig_session *session);
 bool session_holds_alone(const struct vfiomig_session *session);
 
 /* session_control.c */
@@ -265,6 +276,8 @@ int session_journal_open(struct vfiomig_session *session, const char *dir, struc
  * stay, because it says whether that one has run.
  */
 int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err);
+/* The session's number and devices are known; nothing is stopped yet. The source's is part of open. */
+int session_journal_ready(struct vfiomig_session *session, struct vfiomig_error *err);
 /* PREPARED and COMMITTED are answered by an event. */
 void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
 /* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */

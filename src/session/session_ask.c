@@ -75,20 +75,26 @@ static void never_ran(struct vfiomig_session *session, const char *who)
 	session_step(session, &(struct core_event){ .kind = CORE_ABORT, .error = &err });
 }
 
-static void note(struct session_ask *ask, const struct message_answer *answer)
+/* It is asked again and again; only what is new is worth a line. */
+static void note(struct vfiomig_session *session, const struct message_answer *answer)
 {
 	const char *name = vfiomig_journal_state_name((enum vfiomig_journal_state)answer->state);
+	struct session_ask *ask = &session->ask;
+	char said[sizeof(ask->said)];
 
 	if (answer->state == VFIOMIG_JOURNAL_NONE)
-		snprintf(ask->said, sizeof(ask->said), "the destination does not know this session");
+		snprintf(said, sizeof(said), "the destination does not know this session");
 	else
-		snprintf(ask->said, sizeof(ask->said), "the destination's record says %s, and its process %s", name,
+		snprintf(said, sizeof(said), "the destination's record says %s, and its process %s", name,
 			 answer->held ? "lives" : "is gone");
+	if (strcmp(said, ask->said) != 0)
+		session_log_line(session, VFIOMIG_LOG_INFO, "asked: %s", said);
+	memcpy(ask->said, said, sizeof(said));
 }
 
 static void judge(struct vfiomig_session *session, const struct message_answer *answer)
 {
-	note(&session->ask, answer);
+	note(session, answer);
 	switch (answer->state) {
 	case VFIOMIG_JOURNAL_RUNNING:
 	case VFIOMIG_JOURNAL_DONE:

@@ -24,8 +24,11 @@ int vfiomig_session_fd(const struct vfiomig_session *session)
 
 int vfiomig_session_cancel(struct vfiomig_session *session)
 {
+	/* Before the control thread hears of it: who is told 0 may pass it on, and then no commit of this side's must come. */
+	bool decided = session_decide(session, DECISION_CANCEL);
+
 	session_signal(session->cancel_fd); /* nothing but write(2): a signal handler may do this */
-	return atomic_load(&session->committed) ? -EALREADY : 0;
+	return atomic_load(&session->committed) || !decided ? -EALREADY : 0;
 }
 
 void vfiomig_session_iterables_done(struct vfiomig_session *session)
@@ -65,20 +68,23 @@ int vfiomig_session_dispatch(struct vfiomig_session *session)
 {
 	struct session_log line;
 	struct vfiomig_event event;
-	bool ended;
+	bool ended, prepared;
 
 	session_drain(session->notify_fd);
+	/* First: what led to either has been noted by now, so it is told below and before. What comes later is for the next call. */
+	pthread_mutex_lock(&session->snapshot_lock);
+	ended = session->ended;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	prepared = session_take_prepared(session);
 	while (session_take_told(session, &event))
 		session->options.event(session->options.context, &event);
 	while (take_line(session, &line))
 		session->options.log(session->options.context, line.level, line.text);
-	if (session_tell_phases(session) && session->options.prepared)
+	session_tell_phases(session);
+	if (prepared && session->options.prepared)
 		session->options.prepared(session->options.context);
-	if (session->options.progress)
+	if (atomic_exchange(&session->progress_due, false) && session->options.progress)
 		session->options.progress(session->options.context);
-	pthread_mutex_lock(&session->snapshot_lock);
-	ended = session->ended;
-	pthread_mutex_unlock(&session->snapshot_lock);
 	return ended;
 }
 
@@ -95,22 +101,23 @@ int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_resul
 	return rc;
 }
 
-/* It could not even be started: nothing was touched on either side. */
-static void never_started(const struct vfiomig_session *session, struct vfiomig_result *result)
+/* It could not even be started: nothing was touched on either side. But one that was started before, by @other, may be anywhere. */
+static void never_started(const struct vfiomig_session *session, bool other, struct vfiomig_result *result)
 {
 	bool source = session->role == VFIOMIG_SOURCE;
 
-	snprintf(result->source_state, sizeof(result->source_state), "%s", source ? "running" : "unknown");
-	snprintf(result->destination_state, sizeof(result->destination_state), "untouched");
+	snprintf(result->source_state, sizeof(result->source_state), "%s", source && !other ? "running" : "unknown");
+	snprintf(result->destination_state, sizeof(result->destination_state), "%s", other ? "unknown" : "untouched");
 }
 
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result)
 {
 	struct pollfd fd = { session->notify_fd, POLLIN, 0 };
+	bool other = session->started;
 
 	*result = (struct vfiomig_result){ 0 };
 	if (vfiomig_session_start(session, &result->error)) {
-		never_started(session, result);
+		never_started(session, other, result);
 		return result->error.code;
 	}
 	while (!vfiomig_session_dispatch(session))
@@ -191,7 +198,7 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		if (session_is_sealed(session))
 			stats->payload = stats->integrity = "aead";
 		memcpy(stats->transport_reason, plan->reason, sizeof(stats->transport_reason));
-		session_tell_rails(session, stats);
+		stats->rails = session_tell_rails(session, stats->rail);
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return open;
@@ -221,7 +228,8 @@ static void take_stats(struct vfiomig_session *session, struct vfiomig_stats *st
 	first = atomic_load(&session->first_packet_ns);
 	last = atomic_load(&session->last_packet_ns);
 	stats->elapsed_us = last > first ? (last - first) / NS_PER_US : 0;
-	stats->loader = session->role == VFIOMIG_DESTINATION ? atomic_load(&session->loader_used) : "";
+	if (atomic_load(&session->loader_used))
+		stats->loader = atomic_load(&session->loader_used);
 }
 
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats)

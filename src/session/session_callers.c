@@ -92,7 +92,9 @@ static void admit(struct vfiomig_session *session, struct session_caller *caller
 	session->local = caller->local;
 	session->remote = caller->remote;
 	*caller = (struct session_caller){ 0 };
+	pthread_mutex_lock(&session->snapshot_lock);
 	memcpy(session->id, frame->session, sizeof(session->id));
+	pthread_mutex_unlock(&session->snapshot_lock);
 	session->id_known = true;
 	control_set_session(session->conn, session->id);
 	session_let_yank(session);

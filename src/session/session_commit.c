@@ -18,11 +18,25 @@ bool session_holds_alone(const struct vfiomig_session *session)
 	return session->core.external && session->core.phase == PHASE_HOLD;
 }
 
+bool session_decide(struct vfiomig_session *session, enum session_decision decision)
+{
+	int before = DECISION_NONE;
+
+	return atomic_compare_exchange_strong(&session->decision, &before, (int)decision) || before == (int)decision;
+}
+
 static int judge(const struct vfiomig_session *session)
 {
+	int rc;
+
 	if (!session->started)
 		return session_commits_externally(session) ? -EAGAIN : -ENOTSUP;
-	return session->commit_owed ? -EALREADY : core_may_commit(&session->core);
+	if (session->commit_owed)
+		return -EALREADY;
+	rc = core_may_commit(&session->core);
+	if ((rc && rc != -EAGAIN) || atomic_load(&session->decision) != DECISION_CANCEL)
+		return rc;
+	return -ECANCELED; /* core has not heard it yet, or does not need to any more */
 }
 
 int vfiomig_session_commit(struct vfiomig_session *session)
@@ -31,6 +45,8 @@ int vfiomig_session_commit(struct vfiomig_session *session)
 
 	pthread_mutex_lock(&session->snapshot_lock);
 	rc = judge(session);
+	if (!rc && !session_decide(session, DECISION_COMMIT))
+		rc = -ECANCELED;
 	if (!rc) {
 		session->commit_owed = true;
 		atomic_store(&session->committed, true);
@@ -58,10 +74,20 @@ void session_note_phase(struct vfiomig_session *session)
 	session_notify(session);
 }
 
-bool session_tell_phases(struct vfiomig_session *session)
+bool session_take_prepared(struct vfiomig_session *session)
+{
+	bool news;
+
+	pthread_mutex_lock(&session->snapshot_lock);
+	news = !session->prepared_told && !judge(session);
+	session->prepared_told |= news;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	return news;
+}
+
+void session_tell_phases(struct vfiomig_session *session)
 {
 	void (*tell)(void *context, const char *phase) = session->options.phase;
-	bool prepared;
 
 	pthread_mutex_lock(&session->snapshot_lock);
 	while (session->phases_told < session->phases_entered) {
@@ -72,8 +98,5 @@ bool session_tell_phases(struct vfiomig_session *session)
 			tell(session->options.context, name);
 		pthread_mutex_lock(&session->snapshot_lock);
 	}
-	prepared = !session->prepared_told && !judge(session);
-	session->prepared_told |= prepared;
 	pthread_mutex_unlock(&session->snapshot_lock);
-	return prepared;
 }

@@ -92,8 +92,10 @@ void session_step(struct vfiomig_session *session, const struct core_event *even
 	atomic_store(&session->committed, core_too_late(&session->core));
 	if (session->core.phase != before.phase)
 		session_note_phase(session);
-	pthread_mutex_unlock(&session->snapshot_lock);
 	session_tell_step(session, &before, owed ? &commit : event, &actions);
+	pthread_mutex_unlock(&session->snapshot_lock);
+	if (actions.entered)
+		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
 	for (unsigned i = 0; i < actions.count; i++)
 		carry_out(session, &actions.action[i]);
 	if (owed)
@@ -263,6 +265,7 @@ static void tell_progress(struct vfiomig_session *session)
 	if (!session->options.progress || now - session->progress_ns < PROGRESS_MS * NS_PER_MS)
 		return;
 	session->progress_ns = now;
+	atomic_store(&session->progress_due, true);
 	session_notify(session);
 }
 
@@ -320,6 +323,7 @@ static void stay_to_answer(struct vfiomig_session *session)
 
 static void end(struct vfiomig_session *session)
 {
+	atomic_store(&session->progress_due, true); /* the last numbers, however soon after those before */
 	pthread_mutex_lock(&session->snapshot_lock);
 	session->ended = true;
 	pthread_mutex_unlock(&session->snapshot_lock);

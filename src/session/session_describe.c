@@ -35,6 +35,7 @@ static void copy_core(struct vfiomig_session *session, struct describe *view)
 		view->lanes = session->plan.lanes;
 		view->slots = session->plan.slots;
 		view->slot_bytes = session->plan.slot_bytes;
+		view->rails = session_tell_rails(session, view->rail);
 		view->numbered = true;
 	}
 	for (unsigned d = 0; view->numbered && d < session->core.devices; d++)

@@ -65,7 +65,8 @@ int session_device_error(struct session_device *device, enum device_request requ
 	const char *said = cause && cause->text[0] ? cause->text : strerror(errnum);
 	enum vfiomig_code code = errnum == ECANCELED ? VFIOMIG_CANCELLED : VFIOMIG_DEVICE;
 
-	if (cause && cause->code != VFIOMIG_OK)
+	/* A program's own device may say anything; but the codes beyond these tell which side runs, and that it does not know. */
+	if (cause && cause->code > VFIOMIG_OK && cause->code <= VFIOMIG_CANCELLED)
 		code = cause->code;
 	return error_set(err, code, errnum, cause && cause->name[0] ? cause->name : NULL,
 			 "device '%s' (%s, now in %s): the %s failed: %s", session_device_label(device),

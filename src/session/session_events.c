@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What threads tell each other: events to the control thread, log lines to the caller. */
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,10 +12,12 @@
 
 void session_signal(int event_fd)
 {
+	const int before = errno; /* it may be a signal handler that calls */
 	uint64_t one = 1;
 	ssize_t rc = write(event_fd, &one, sizeof(one));
 
 	(void)rc; /* full means that it is readable, which is all that is wanted */
+	errno = before;
 }
 
 void session_drain(int event_fd)

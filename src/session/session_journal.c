@@ -17,32 +17,7 @@ static bool needs_none(const struct vfiomig_session *session)
 	return session->record || session->options.flags & VFIOMIG_PROBE || session_commits_externally(session);
 }
 
-int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err)
-{
-	if (needs_none(session))
-		return 0;
-	session->journal = calloc(1, sizeof(*session->journal));
-	if (!session->journal)
-		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for the journal");
-	session->journal_fd = journal_file_dir(dir, err);
-	if (session->journal_fd < 0)
-		return session->journal_fd;
-	journal_file_hold(session->journal);
-	journal_file_sweep(session->journal_fd);
-	return journal_file_try(session->journal_fd, err);
-}
-
-/* By now the caller has the result, and needs no record of where the devices are. */
-void session_journal_close(struct vfiomig_session *session)
-{
-	if (session->journal && session->journal->state == VFIOMIG_JOURNAL_RETIRED)
-		session_journal_forget(session);
-	if (session->journal_fd >= 0)
-		close(session->journal_fd);
-	free(session->journal);
-}
-
-static void describe(struct vfiomig_session *session, struct vfiomig_journal *journal)
+static void describe(const struct vfiomig_session *session, struct vfiomig_journal *journal)
 {
 	journal->size = sizeof(*journal);
 	memcpy(journal->session, session->id, sizeof(journal->session));
@@ -56,6 +31,46 @@ static void describe(struct vfiomig_session *session, struct vfiomig_journal *jo
 		snprintf(journal->device[d].name, sizeof(journal->device[d].name), "%s", device->name);
 		snprintf(journal->device[d].spec, sizeof(journal->device[d].spec), "%.127s", device->spec);
 	}
+}
+
+/* One spare for each record of the straight road; a tombstone takes the place of one of them. */
+int session_journal_ready(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	unsigned records = session->role == VFIOMIG_SOURCE ? 2 : 3;
+
+	if (!session->journal)
+		return 0;
+	describe(session, session->journal);
+	return journal_spares_make(&session->spares, session->journal_fd, session->journal, records, err);
+}
+
+int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err)
+{
+	if (needs_none(session))
+		return 0;
+	session->journal = calloc(1, sizeof(*session->journal));
+	if (!session->journal)
+		return error_set(err, VFIOMIG_INTERNAL, ENOMEM, NULL, "no memory for the journal");
+	session->journal_fd = journal_file_dir(dir, err);
+	if (session->journal_fd < 0)
+		return session->journal_fd;
+	journal_file_hold(session->journal);
+	journal_file_sweep(session->journal_fd);
+	if (session->role == VFIOMIG_SOURCE)
+		return session_journal_ready(session, err);
+	return journal_file_try(session->journal_fd, err); /* who comes, and as what, is not known yet */
+}
+
+/* By now the caller has the result, and needs no record of where the devices are. */
+void session_journal_close(struct vfiomig_session *session)
+{
+	if (session->journal && session->journal->state == VFIOMIG_JOURNAL_RETIRED)
+		session_journal_forget(session);
+	if (session->journal_fd >= 0) {
+		journal_spares_drop(&session->spares, session->journal_fd);
+		close(session->journal_fd);
+	}
+	free(session->journal);
 }
 
 static enum vfiomig_journal_state state_of(enum core_fact fact)
@@ -72,17 +87,8 @@ static enum vfiomig_journal_state state_of(enum core_fact fact)
 	}
 }
 
-/* A destination's COMMITTED follows its own PREPARED: what somebody has buried meanwhile stays so, for the source was told. */
-static int write_record(struct vfiomig_session *session, struct vfiomig_error *err)
-{
-	struct vfiomig_journal *journal = session->journal;
-
-	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED)
-		return journal_file_replace(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, err);
-	return journal_file_write(session->journal_fd, journal, err);
-}
-
-int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
+/* @recorded: this session has a record there already. */
+static int check(const struct vfiomig_session *session, bool recorded, struct vfiomig_error *err)
 {
 	const struct vfiomig_journal *own = session->journal;
 	struct vfiomig_journal found;
@@ -90,33 +96,53 @@ int session_journal_check(struct vfiomig_session *session, struct vfiomig_error 
 	if (session->role == VFIOMIG_SOURCE || !own ||
 	    journal_file_read(session->journal_fd, session->id, VFIOMIG_DESTINATION, &found))
 		return 0;
-	if (own->state != VFIOMIG_JOURNAL_NONE && own->pid == found.pid && own->pid_start == found.pid_start)
+	if (recorded && own->pid == found.pid && own->pid_start == found.pid_start)
 		return 0;
 	return error_set(err, VFIOMIG_PROTOCOL, EEXIST, "session-known",
 			 "the source came with the number of another session, which the journal knows as %s",
 			 journal_state_name(found.state));
 }
 
-static int put_locked(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
+int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	return check(session, session->journal && session->journal->state != VFIOMIG_JOURNAL_NONE, err);
+}
+
+/* What fails with a spare may succeed without: somebody may have cleaned the folder. */
+static int write_record(struct vfiomig_session *session, struct vfiomig_error *err)
+{
+	if (!journal_spares_publish(&session->spares, session->journal_fd, session->journal))
+		return 0;
+	return journal_file_write(session->journal_fd, session->journal, err);
+}
+
+/* A destination's COMMITTED follows its own PREPARED: what somebody has buried meanwhile stays so, for the source was told. */
+static int put_locked(struct vfiomig_session *session, enum vfiomig_journal_state before, struct vfiomig_error *err)
 {
 	struct vfiomig_journal *journal = session->journal;
-	/* Over its own PREPARED the destination's COMMITTED checks for itself, in the same reading. */
-	int rc = fact == FACT_COMMITTED ? 0 : session_journal_check(session, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	describe(session, journal);
-	journal->state = state_of(fact);
-	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
-	return write_record(session, err);
+	if (journal->role == VFIOMIG_DESTINATION && journal->state == VFIOMIG_JOURNAL_COMMITTED) {
+		rc = journal_file_expect(session->journal_fd, VFIOMIG_JOURNAL_PREPARED, journal, err);
+	} else {
+		rc = check(session, before != VFIOMIG_JOURNAL_NONE, err);
+		if (rc)
+			journal->state = before; /* the record there is not ours, nor ever to be removed by us */
+	}
+	return rc ? rc : write_record(session, err);
 }
 
 static int put(struct vfiomig_session *session, enum core_fact fact, struct vfiomig_error *err)
 {
+	struct vfiomig_journal *journal = session->journal;
+	enum vfiomig_journal_state before = journal->state;
 	int rc;
 
+	journal->state = state_of(fact);
+	journal->degraded = fact == FACT_RUNNING && session->core.outcome.code == VFIOMIG_DEGRADED;
+	journal_spares_fill(&session->spares, journal);
 	journal_file_lock(session->journal_fd);
-	rc = put_locked(session, fact, err);
+	rc = put_locked(session, before, err);
 	journal_file_unlock(session->journal_fd);
 	return rc;
 }
@@ -170,8 +196,9 @@ static void retire(struct vfiomig_session *session)
 	if (!journal || journal->state == VFIOMIG_JOURNAL_NONE)
 		return;
 	journal->state = VFIOMIG_JOURNAL_RETIRED;
+	journal_spares_fill(&session->spares, journal);
 	journal_file_lock(session->journal_fd);
-	rc = journal_file_write(session->journal_fd, journal, &err);
+	rc = write_record(session, &err);
 	journal_file_unlock(session->journal_fd);
 	if (rc)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);

@@ -188,7 +188,8 @@ void session_judge_offer(struct vfiomig_session *session)
 		return;
 	session->offer_judged = true;
 	if (session_journal_check(session, &err) ||
-	    plan_agree(&plan, &session->side, &session->offer, session->offer_devices, &err)) {
+	    plan_agree(&plan, &session->side, &session->offer, session->offer_devices, &err) ||
+	    session_journal_ready(session, &err)) {
 		session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
 		return;
 	}

@@ -21,13 +21,6 @@
 
 enum { HOST_TEXT_BYTES = INET6_ADDRSTRLEN };
 
-static in_port_t *port_of(struct sockaddr_storage *address)
-{
-	if (address->ss_family == AF_INET6)
-		return &((struct sockaddr_in6 *)address)->sin6_port;
-	return &((struct sockaddr_in *)address)->sin_port;
-}
-
 static const char *host_text(const struct sockaddr_storage *address, char out[HOST_TEXT_BYTES])
 {
 	const void *number = address->ss_family == AF_INET
@@ -70,6 +63,8 @@ static int parse_rail(struct session_rail *rail, const char *text, struct vfiomi
 	if (!rc && equals && rail->local.ss_family != rail->peer.ss_family)
 		return error_set(err, VFIOMIG_USAGE, EINVAL, "rail",
 				 "rail '%s': one end is an IPv4 address and the other an IPv6 one", text);
+	if (!rc && address_is_any(&rail->peer))
+		return error_set(err, VFIOMIG_USAGE, EINVAL, "rail", "rail '%s': that is no host's address", text);
 	return rc;
 }
 
@@ -90,7 +85,7 @@ int session_parse_rails(struct vfiomig_session *session, struct vfiomig_error *e
 			return error_set(err, VFIOMIG_USAGE, EINVAL, "rail",
 					 "rail '%s': a UNIX socket is the only path to its other end", named[i]);
 		rc = parse_rail(rail, named[i], err);
-		*port_of(&rail->peer) = *port_of(&session->remote);
+		*address_port(&rail->peer) = *address_port(&session->remote);
 		for (unsigned other = 0; other < i && !rc; other++)
 			if (is_same_rail(rail, &session->rail[other]))
 				rc = error_set(err, VFIOMIG_USAGE, EINVAL, "rail", "rail '%s' is named twice",
@@ -123,22 +118,9 @@ static int find_local(struct session_rail *rail)
 	close(fd);
 	if (rc)
 		return rc;
-	*port_of(&local) = 0;
+	*address_port(&local) = 0;
 	rail->local = local;
 	return 0;
-}
-
-static bool is_at(const struct ifaddrs *entry, const struct sockaddr_storage *address)
-{
-	const struct sockaddr *at = entry->ifa_addr;
-
-	if (!at || at->sa_family != address->ss_family)
-		return false;
-	if (at->sa_family == AF_INET6)
-		return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)(const void *)at)->sin6_addr,
-					  &((const struct sockaddr_in6 *)address)->sin6_addr);
-	return ((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr ==
-	       ((const struct sockaddr_in *)address)->sin_addr.s_addr;
 }
 
 /* Of the network card that has the rail's local address. */
@@ -150,7 +132,7 @@ static int node_of(const struct session_rail *rail)
 	if (getifaddrs(&list))
 		return -1;
 	for (const struct ifaddrs *entry = list; entry && node < 0; entry = entry->ifa_next)
-		if (is_at(entry, &rail->local))
+		if (entry->ifa_addr && address_is_same_host(entry->ifa_addr, &rail->local))
 			node = placement_net_node(PLACEMENT_SYSFS, entry->ifa_name);
 	freeifaddrs(list);
 	return node;
@@ -269,9 +251,9 @@ void session_put_rails(const struct vfiomig_session *session, struct fabric_conf
 	}
 }
 
-void session_tell_rails(const struct vfiomig_session *session, struct vfiomig_stats *stats)
+unsigned session_tell_rails(const struct vfiomig_session *session, char (*text)[VFIOMIG_RAIL_TEXT_BYTES])
 {
-	stats->rails = session->rails;
 	for (unsigned i = 0; i < session->rails; i++)
-		rail_text(session, i, stats->rail[i]);
+		rail_text(session, i, text[i]);
+	return session->rails;
 }

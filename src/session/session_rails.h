@@ -8,7 +8,7 @@
 /*
  * session_rails.c. parse: what the caller of a source named (VFIOMIG_USAGE). find, fabric thread: can this source go there, from where, and which is
  * nearest? That one comes first (VFIOMIG_PREFLIGHT: "rail-unreachable"). offer, take: to the destination, which must know each of them
- * (VFIOMIG_PREFLIGHT: "rail-unknown"). put: what the fabric is to know. tell: into the statistics. card_node: the NUMA node of the network card,
+ * (VFIOMIG_PREFLIGHT: "rail-unknown"). put: what the fabric is to know. tell: their names, for the statistics and the description. card_node: the NUMA node of the network card,
  * with rails the first's; -1: unknown.
  */
 int session_parse_rails(struct vfiomig_session *session, struct vfiomig_error *err);
@@ -16,7 +16,7 @@ int session_find_rails(struct vfiomig_session *session, struct vfiomig_error *er
 void session_offer_rails(const struct vfiomig_session *session, struct message_offer *offer);
 int session_take_rails(struct vfiomig_session *session, struct vfiomig_error *err);
 void session_put_rails(const struct vfiomig_session *session, struct fabric_config *config);
-void session_tell_rails(const struct vfiomig_session *session, struct vfiomig_stats *stats);
+unsigned session_tell_rails(const struct vfiomig_session *session, char (*text)[VFIOMIG_RAIL_TEXT_BYTES]);
 int session_card_node(const struct vfiomig_session *session);
 
 /*

@@ -114,15 +114,17 @@ int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_resul
 	return 0;
 }
 
-/* Once: then its outcome is that it was. */
-static bool may_take_back(struct vfiomig_session *session)
+/* Once, whoever else asks at the same time. */
+static bool begin_taking_back(struct vfiomig_session *session)
 {
 	const struct core *core = &session->core;
 	bool may;
 
 	pthread_mutex_lock(&session->snapshot_lock);
 	may = session->ended && core->external && core->role == VFIOMIG_SOURCE && core->overtaken &&
-	      (core->outcome.code == VFIOMIG_IN_DOUBT || (core->outcome.code == VFIOMIG_OK && core->alone));
+	      (core->outcome.code == VFIOMIG_IN_DOUBT || (core->outcome.code == VFIOMIG_OK && core->alone)) &&
+	      !session->taken_back;
+	session->taken_back |= may;
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return may;
 }
@@ -131,7 +133,7 @@ int vfiomig_session_take_back(struct vfiomig_session *session, struct vfiomig_re
 {
 	struct vfiomig_error decision = { 0 };
 
-	if (!may_take_back(session))
+	if (!begin_taking_back(session))
 		return -EINVAL;
 	error_set(&decision, VFIOMIG_CANCELLED, ECANCELED, "taken-back",
 		  "the source was taken back after its commit: its devices run again");

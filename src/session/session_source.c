@@ -176,6 +176,11 @@ static int send_config(struct session_device *device, struct vfiomig_error *err)
 	session_call_end(device);
 	if (bytes < 0)
 		return session_device_error(device, REQUEST_READ, &cause, (int)-bytes, err);
+	if (bytes > CONFIG_BLOB_BYTES_MAX) {
+		error_set(&cause, VFIOMIG_DEVICE, EOVERFLOW, "config-too-long",
+			  "it claims %zd bytes of config state, and had room for %d", bytes, CONFIG_BLOB_BYTES_MAX);
+		return session_device_error(device, REQUEST_READ, &cause, EOVERFLOW, err);
+	}
 	device->counts.config_bytes = (uint64_t)bytes;
 	return send_packet(device, slot, index, (uint32_t)bytes, flags, began_ns, err);
 }

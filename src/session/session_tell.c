@@ -49,10 +49,9 @@ static void name_phase(const struct vfiomig_session *session, struct vfiomig_eve
 	snprintf(event->phase, sizeof(event->phase), "%s", session->core.phases[phase].name);
 }
 
-void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)
+static void tell(struct vfiomig_session *session, struct vfiomig_event *event)
 {
 	unsigned room = event->kind == VFIOMIG_EVENT_ESTIMATE ? TOLD_MAX - TOLD_OTHERS : TOLD_MAX;
-	bool told;
 
 	if (!session->told)
 		return;
@@ -61,13 +60,17 @@ void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)
 	memcpy(event->session, session->id, sizeof(event->session));
 	if (!event->phase[0])
 		name_phase(session, event, session->core.phase);
+	if (session->told_count >= room)
+		return;
+	session->told[(session->told_head + session->told_count++) % TOLD_MAX] = *event;
+	session_notify(session);
+}
+
+void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)
+{
 	pthread_mutex_lock(&session->snapshot_lock);
-	told = session->told_count < room;
-	if (told)
-		session->told[(session->told_head + session->told_count++) % TOLD_MAX] = *event;
+	tell(session, event);
 	pthread_mutex_unlock(&session->snapshot_lock);
-	if (told)
-		session_notify(session);
 }
 
 bool session_take_told(struct vfiomig_session *session, struct vfiomig_event *event)
@@ -105,7 +108,7 @@ static void tell_kind(struct vfiomig_session *session, const struct session_witn
 	struct vfiomig_event event = { .kind = kind };
 
 	name_phase(session, &event, before->phase);
-	session_tell(session, &event);
+	tell(session, &event);
 }
 
 static void tell_phases(struct vfiomig_session *session, uint32_t entered)
@@ -116,10 +119,8 @@ static void tell_phases(struct vfiomig_session *session, uint32_t entered)
 		if (!(entered & UINT32_C(1) << phase))
 			continue;
 		name_phase(session, &event, (enum core_phase)phase);
-		session_tell(session, &event);
+		tell(session, &event);
 	}
-	if (entered)
-		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
 }
 
 static void tell_lanes(struct vfiomig_session *session, uint64_t lost, const struct core_event *cause)
@@ -131,7 +132,7 @@ static void tell_lanes(struct vfiomig_session *session, uint64_t lost, const str
 			continue;
 		if (cause->error)
 			snprintf(event.text, sizeof(event.text), "%s", cause->error->text);
-		session_tell(session, &event);
+		tell(session, &event);
 	}
 }
 

@@ -23,7 +23,10 @@ struct session_witness {
 };
 
 struct session_witness session_witness(const struct vfiomig_session *session);
-/* Control thread: what that step did, as events and log lines. */
+/*
+ * Control thread, with snapshot_lock held since before that step: what it did, as events. So nobody sees what core has come to before it is
+ * noted who is to be told.
+ */
 void session_tell_step(struct vfiomig_session *session, const struct session_witness *before,
 		       const struct core_event *event, const struct core_actions *actions);
 /* Any thread: the next one that the caller has not heard. */

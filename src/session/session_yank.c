@@ -4,6 +4,7 @@
  * the control connection down and wakes the fabric thread, whose the lanes are. Who closes the descriptor waits for it, not the other
  * way round: a yank is two system calls long.
  */
+#include <errno.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -11,6 +12,7 @@
 
 void vfiomig_session_yank(struct vfiomig_session *session)
 {
+	const int before = errno;
 	int fd;
 
 	atomic_store(&session->yanked, true);
@@ -19,6 +21,7 @@ void vfiomig_session_yank(struct vfiomig_session *session)
 	if (fd >= 0)
 		shutdown(fd, SHUT_RDWR);
 	atomic_fetch_sub(&session->yankers, 1);
+	errno = before;
 	session_ask_fabric(session, FABRIC_YANK);
 }
 

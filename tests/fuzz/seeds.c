@@ -178,5 +178,6 @@ int main(int argc, char **argv)
 	seed_sources();
 	seed_messages();
 	seed_configs();
+	seed_recordings();
 	return 0;
 }

@@ -13,4 +13,7 @@ void seed_messages(void);
 /* Config states in both layouts. */
 void seed_configs(void);
 
+/* Recordings, and recipes for some. */
+void seed_recordings(void);
+
 #endif

@@ -30,9 +30,9 @@ at_commit()
 	local hold=$1
 	shift
 	recv --once --device "$slow" --journal-dir to --hold "$hold"
-	send_start --device sim:bytes=1M,name=net0 --journal-dir from --hold "$hold" "$@"
+	send_start --verbose --device sim:bytes=1M,name=net0 --journal-dir from --hold "$hold" "$@"
 	until_true record to '.state == "COMMITTED" and .role == "destination" and .held'
-	record from '.state == "COMMITTED" and .role == "source" and .held and .devices[0].name == "net0"'
+	record from '.state == "COMMITTED" and .role == "source" and .devices[0].name == "net0"'
 }
 
 kill_recv()
@@ -49,6 +49,8 @@ recv_again()
 }
 
 was_asked() { grep -q 'a source in doubt asked about its session: '"$1" recv.err; }
+
+was_told() { grep -q "asked: the destination$1" send.err; }
 
 @test "a migration that ends on both sides leaves no record" {
 	migrate sim:bytes=1M,name=net0 -- --journal-dir to -- --journal-dir from
@@ -71,11 +73,12 @@ was_asked() { grep -q 'a source in doubt asked about its session: '"$1" recv.err
 }
 
 @test "a receiver that was started again does not say that the dead one never ran" {
-	at_commit 2
+	at_commit 30
 	kill_recv
 	recv_again
-	until_true was_asked COMMITTED
+	until_true was_told "'s record says COMMITTED"
 	alive send recv
+	kill -TERM "$pid_send"
 	ended send
 	[[ $send_code == 20 ]]
 	said send "the destination's record says COMMITTED, and its process is gone"
@@ -83,10 +86,12 @@ was_asked() { grep -q 'a source in doubt asked about its session: '"$1" recv.err
 }
 
 @test "a receiver without the journal knows nothing, and the source stays stopped" {
-	at_commit 1
+	at_commit 30
 	kill_recv
 	rm to/*
 	recv_again
+	until_true was_told ' does not know this session'
+	kill -TERM "$pid_send"
 	ended send
 	[[ $send_code == 20 ]]
 	said send 'does not know this session'
@@ -154,7 +159,7 @@ holding() { grep -q 'holding the stopped devices' send.err; }
 }
 
 @test "the sender dies after the commit: the receiver runs, and says so to whoever asks" {
-	recv --once --device sim:bytes=1M,name=net0,running-ms=1000 --journal-dir to
+	recv --once --device sim:bytes=1M,name=net0,running-ms=4000 --journal-dir to
 	send_start --device sim:bytes=1M,name=net0 --journal-dir from
 	until_true record to '.state == "COMMITTED"'
 	kill -KILL "$pid_send"
@@ -184,7 +189,7 @@ ask()
 }
 
 @test "a receiver that holds what runs answers long after its session" {
-	recv --once --then hold --device sim:bytes=1M,name=net0,running-ms=1000 --journal-dir to
+	recv --once --then hold --device sim:bytes=1M,name=net0,running-ms=4000 --journal-dir to
 	send_start --device sim:bytes=1M,name=net0 --journal-dir from
 	until_true record to '.state == "COMMITTED"'
 	[[ $(ask "$(session_of from)") == 020100 ]]
@@ -247,6 +252,33 @@ ask()
 	grep -q 'no record' refused.err
 }
 
+@test "a device whose file has a name that is no text is still in the list of sessions" {
+	local file=$'rec\xff.err'
+	"$PROGRAM" send --to "file:$file" --device sim:bytes=1M,name=net0 >/dev/null
+	recv --once --device "$slow" --journal-dir to --hold 0.5
+	send_start --device "file:$file,name=net0" --journal-dir from --hold 0.5
+	until_true record to '.state == "COMMITTED"'
+	record from '.devices == [{ name: "net0", spec: "file:rec?.err,name=net0" }]'
+	kill_recv
+	ended send
+	((send_code == 20))
+}
+
+@test "a list that could not be written does not look like one that is empty" {
+	local query
+	[[ -c /dev/full ]] || skip "no /dev/full here: mknod /dev/full c 1 7"
+	mkdir -m 700 none
+	for query in "status --json --journal-dir none" "devices --no-ask" "devices --no-ask --json" "doctor --no-ask --transport tcp" \
+		"doctor --no-ask --transport tcp --json"; do
+		code=0
+		"$PROGRAM" $query >/dev/full 2>refused.err || code=$?
+		((code == 1)) || fail "ended with $code: $query"
+		said refused 'could not be written to stdout'
+	done
+	"$PROGRAM" demo --bytes 1M >/dev/full 2>refused.err # its migration went well all the same
+	said refused 'could not be written to stdout'
+}
+
 @test "a receiver that still starts its devices is not resolved away" {
 	at_commit 30
 	refused 3 resolve "$(session_of to)" --resume-source --i-have-fenced-the-other-side --journal-dir to
@@ -254,10 +286,14 @@ ask()
 	record to '.state == "COMMITTED"'
 }
 
+stream_flows() { grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.err; }
+
 @test "a receiver whose journal takes no PREPARED lets the source go on" {
-	recv --once --device sim:bytes=1M,name=net0 --journal-dir to
+	recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir to
+	send_start --verbose --device sim:bytes=2M,name=net0,read-rate=1M --slot-bytes 64K --journal-dir from
+	until_true stream_flows
 	rm -r to
-	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended send
 	ended recv
 	codes 1 1
 	json send '.result.source_state == "running" and .result.destination_state == "reset"'
@@ -266,7 +302,16 @@ ask()
 	empty from
 }
 
-stream_flows() { grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.err; }
+@test "a receiver whose journal's folder has gone refuses before anything is stopped" {
+	recv --once --device sim:bytes=1M,name=net0 --journal-dir to
+	rm -r to
+	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended recv
+	codes 3 3
+	said send 'the journal cannot be kept in its folder: No such file or directory'
+	json send '.result.source_state == "running" and .result.destination_state == "untouched"'
+	empty from
+}
 
 @test "a sender whose journal takes no COMMITTED does not commit" {
 	recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir to --hold 0.1
@@ -281,8 +326,59 @@ stream_flows() { grep -q 'phase STREAM' recv.err && grep -q 'phase STREAM' send.
 	record to '.state == "ABORTED"'
 }
 
+# A disk of its own, small enough to be filled, that is gone with the processes which see it.
+small_disk()
+{
+	unshare --map-root-user --mount true 2>/dev/null || skip "no namespaces here: sysctl kernel.unprivileged_userns_clone=1"
+	mkdir small
+	unshare --map-root-user --mount sh -c 'mount -t tmpfs -o size=64K none small && mkdir -m 700 small/to small/from &&
+		touch mounted && exec sleep 3600' 3>&- &
+	pids+=($!)
+	on_small_disk=(nsenter --target $! --user --mount --preserve-credentials env "--chdir=$PWD")
+	until_true test -e mounted
+	rm mounted
+}
+
+fill_disk() { "${on_small_disk[@]}" sh -c '! cat /dev/zero >small/rest' 2>/dev/null; }
+
+# seeing_disk COMMAND...: our programs see it.
+seeing_disk()
+{
+	cat >seeing <<-END
+		#!/bin/sh
+		exec ${on_small_disk[*]} "$PROGRAM" "\$@"
+	END
+	chmod +x seeing
+	PROGRAM=$PWD/seeing "$@"
+}
+
+@test "a disk that fills up while the devices' state flows had room for every record before" {
+	small_disk
+	seeing_disk recv --once --verbose --device sim:bytes=2M,name=net0 --journal-dir small/to
+	seeing_disk send_start --verbose --device sim:bytes=2M,name=net0,read-rate=1M --slot-bytes 64K --journal-dir small/from
+	until_true stream_flows
+	fill_disk
+	ended send
+	ended recv
+	codes 0 0
+	"${on_small_disk[@]}" rm small/rest
+	"${on_small_disk[@]}" rmdir small/to small/from
+}
+
+@test "a receiver whose disk has become full refuses before anything is stopped" {
+	small_disk
+	seeing_disk recv --once --device sim:bytes=1M,name=net0 --journal-dir small/to
+	fill_disk
+	send --device sim:bytes=1M,name=net0 --journal-dir from
+	ended recv
+	codes 3 3
+	said send 'the journal cannot be kept in its folder: No space left on device'
+	json send '.result.source_state == "running" and .result.destination_state == "untouched"'
+	empty from
+}
+
 @test "a cancel after the commit comes too late, on either side" {
-	recv --once --device sim:bytes=1M,name=net0,running-ms=1500 --journal-dir to
+	recv --once --device sim:bytes=1M,name=net0,running-ms=4000 --journal-dir to
 	send_start --device sim:bytes=1M,name=net0 --journal-dir from
 	until_true record to '.state == "COMMITTED"'
 	kill -TERM "$pid_send" "$pid_recv"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What the programs take, what the manual says and what bash completes are the same. No page or option is named here: a new
-# command needs a page, and a new option a place in it, or these tests fail.
+# command needs a page, and a new option a place in it, or these tests fail. And what the documents name, there is; what they show, runs.
 
 load lib.bash
 
@@ -110,6 +110,44 @@ same() { diff -u "$1" "$2" || fail "$3 differ"; }
 	touch one.psk
 	[[ $(completed 'rdma-vfiomig recv --psk-file one') == one.psk ]]
 	[[ $(completed 'rdma-vfiomig re') == $'recv\nresolve' ]]
+}
+
+@test "the page of simulated devices has their options, and no others" {
+	page rdma-vfiomig-sim.7
+	sed -nE 's/^\t(BYTES|NUMBER|ARC|WORD)\("([a-z0-9-]+)", .*/\2/p' "$top/src/device/sim_options.c" | LC_ALL=C sort >code.txt
+	[[ $(wc -l <code.txt) -ge 20 ]]
+	grep -E '^\*[a-z0-9-]+=' rdma-vfiomig-sim.7 | grep -oE '\*[a-z0-9-]+=' | tr -d '*=' | LC_ALL=C sort >manual.txt
+	same code.txt manual.txt "the options of sim: and its page"
+}
+
+@test "the page of events has those that are written, and no others" {
+	page rdma-vfiomig-events.7
+	{
+		grep -E 'begin(_of)?\(' "$top/src/cli/events.c" | grep -oE '"[a-z-]+"'
+		grep -oE '"event\\":\\"[a-z-]+' "$top/src/cli/events.c" | sed 's/.*\\"//'
+		sed -n '/^const char \*vfiomig_event_name/,/^}/p' "$top/src/session/session_tell.c" | grep -oE '"[a-z-]+"' | grep -v unknown
+	} | tr -d '"' | LC_ALL=C sort -u >code.txt
+	[[ $(wc -l <code.txt) -ge 10 ]]
+	sed -n '/^# EVENTS/,/^# PHASES/p' rdma-vfiomig-events.7 | sed -n 's/^\*\([a-z-]*\)\*$/\1/p' | LC_ALL=C sort >manual.txt
+	same code.txt manual.txt "the events that are written and their page"
+}
+
+@test "the documents' links, pages and functions are there" {
+	local document link name
+	for document in README.md CONTRIBUTING.md src/README.md "$top"/doc/*.md; do
+		document=$top/${document#"$top"/}
+		while read -r link; do
+			[[ -e $(dirname "$document")/$link ]] || fail "$document: no $link" || return
+		done < <(grep -oE '\]\([^)#:]+\)' "$document" | sed 's/^](\(.*\))$/\1/')
+		while read -r name; do
+			compgen -G "$top/man/$name.[0-9].scd" >/dev/null || fail "$document: no page $name" || return
+		done < <(grep -oE '`man [a-z-]+`' "$document" | sed 's/^`man \(.*\)`$/\1/')
+	done
+	# Where the code changes its names, the way through it must follow.
+	while read -r name; do
+		grep -rqE "\b$name\(" "$top/src" "$top/include" || grep -rqw -- "$name" "$top"/src/*/*.[ch] "$top/include" ||
+			fail "save-and-resume.md: no $name in the code" || return
+	done < <(grep -oE '`_?[a-z]+(_[a-z0-9]+)+`' "$top/doc/save-and-resume.md" | tr -d '\`' | sed 's/^_/vfiomig_session_/' | sort -u)
 }
 
 @test "every page is well-formed, and man has nothing to warn of" {

@@ -104,3 +104,32 @@ line() { grep -qxF -- "$1" vmm.out || fail "not said: $1"; }
 	line "source: source running, destination reset, device in RUNNING"
 	grep -q '^destination: source .*, destination reset, device in RUNNING$' vmm.out
 }
+
+@test "a source VMM that asks commits at a yes and at nothing else" {
+	vmm 0 --ask <<<y
+	line "source: source retired, destination running, device in STOP"
+	vmm 1 --ask <<<n
+	line "source: source running, destination reset, device in RUNNING"
+	vmm 1 --ask </dev/null
+	line "source: source running, destination reset, device in RUNNING"
+}
+
+has_lines() { [[ $(grep -c -- "$2" vmm.out) == "$1" ]]; }
+
+@test "sessions that are cut off from each other while both hold end nothing, and the VMMs' words decide" {
+	local code=0
+	mkfifo answer
+	exec 5<>answer
+	"$VMM" --ask <answer >vmm.out 2>&1 3>&- 5>&- &
+	pids+=($!)
+	until_true has_lines 1 'shall it commit'
+	kill -USR1 "${pids[0]}"
+	until_true has_lines 2 "commit or cancel is the caller's to decide"
+	has_lines 0 ': source ' || fail "one of them has ended"
+	echo y >&5
+	exec 5>&-
+	wait "${pids[0]}" || code=$?
+	[[ $code == 0 ]] || fail "ended with $code"
+	line "source: source retired, destination unknown, device in STOP"
+	line "destination: source unknown, destination running, device in RUNNING"
+}

@@ -37,7 +37,7 @@ asked_send()
 			($e | index("prepared")) < ($e | index("commit"))'
 	done
 	events send '[.[] | select(.event == "phase") | .phase] ==
-		["CONNECT","AGREE","PREPARE","LANES","PRECOPY","SWITCHOVER","STREAM","DRAIN","RECORD","COMMIT","DONE"]'
+		["CONNECT","AGREE","PREPARE","LANES","PRECOPY","SWITCHOVER","STREAM","DRAIN","HOLD","RECORD","COMMIT","DONE"]'
 	events recv '[.[] | select(.event == "phase") | .phase] ==
 		["CONNECT","AGREE","PREPARE","LANES","STREAM","DRAIN","HOLD","RECORD","COMMIT","RUN","DONE"]'
 	events send 'any(.[]; .event == "estimate" and .downtime_us > 0)'
@@ -89,6 +89,46 @@ asked_send()
 	events send 'map(.event) == ["lost"] and .[0].count > 5'
 }
 
+@test "a file of events that may grow no more ends no migration, and once it may again, no line is mixed with another" {
+	(ulimit -S -f 1 && exec "$PROGRAM" recv --listen 127.0.0.1:0 --once --device sim:bytes=1M --json --events recv.events \
+		>recv.json 2>recv.err 3>&-) &
+	pids+=($!) pid_recv=$!
+	until_true listening recv "$pid_recv"
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' recv.err)
+	# The next line is torn, wherever it is.
+	head -c $((1000 - $(wc -c <recv.events))) /dev/zero | tr '\0' x >>recv.events
+	"$PROGRAM" probe --to "127.0.0.1:$port" --device sim:bytes=1M >probe.json 2>probe.err
+	until_true grep -q 'asked what a migration would cost' recv.err
+	(($(wc -c <recv.events) == 1024)) || fail "the file is not full"
+	prlimit --pid "$pid_recv" --fsize=unlimited:unlimited
+	send --device sim:bytes=1M
+	ended recv
+	codes 0 0
+	jq -R 'fromjson? | .event' recv.events >whole.out
+	grep -q '"lost"' whole.out || fail "nobody is told"
+	(($(wc -l <recv.events) - $(wc -l <whole.out) == 1)) || fail "another line is broken than the one that was torn"
+}
+
+@test "what is said reaches no file or device where stdin, stdout and stderr were closed" {
+	"$PROGRAM" recv --listen "unix:$PWD/socket" --once --device sim:bytes=1M <&- >&- 2>&- 3>&- &
+	pids+=($!) pid_recv=$!
+	until_true test -S socket
+	[[ $(readlink /proc/$pid_recv/fd/0 /proc/$pid_recv/fd/1 /proc/$pid_recv/fd/2 | uniq) == /dev/null ]] || fail "a file is in their place"
+	"$PROGRAM" send --to "unix:$PWD/socket" --device sim:bytes=1M >send.out 2>send.err
+	ended recv
+	((recv_code == 0))
+}
+
+@test "events go to two places and to stderr, and a third place is too many" {
+	refused 5 send --to 127.0.0.1:1 --device sim: --events a.events --events b.events --progress json
+	cp refused.err refused.events
+	events refused 'map(.event) | contains(["start", "log", "result"])'
+	events a 'map(.event) | contains(["start", "log", "result"])'
+	cmp a.events b.events
+	refused 2 send --to 127.0.0.1:1 --device sim: --events a.events --events b.events --events c.events
+	said refused '--events c.events: .* two places'
+}
+
 @test "a descriptor or a file that cannot be written is a usage error" {
 	refused 2 send --to 127.0.0.1:1 --device sim: --events fd:77
 	said refused '--events fd:77: it cannot be written'
@@ -119,6 +159,30 @@ on_terminal()
 	[[ $(awk '{ if (length($0) > most) most = length($0) } END { print most + 0 }' lines.out) -le 39 ]] || fail "a line is too long"
 	# The last thing on it are blanks, and then its beginning.
 	grep -Eq $'\r {4,}\r*$' tty.out || fail "the line stays"
+}
+
+@test "a terminal of one column, and one that gets narrower meanwhile, get no line that is too long" {
+	on_terminal 1 xterm
+	! grep -q '[A-Z]' tty.out || fail "something is shown"
+	mkfifo ready.fifo
+	exec {ready}<>ready.fifo
+	recv --once --device sim:bytes=1M --config-after-iter on --platform-ready-fd "$ready"
+	# The terminal's own shell makes it narrower while the gate is shut.
+	TERM=xterm timeout -k 5 $patience_s script -qec "stty cols 70
+		$PROGRAM send --to 127.0.0.1:$port --device sim:bytes=1M --json >send.json &
+		until [ -e shut ]; do sleep 0.05; done
+		stty cols 12; echo; echo NARROW; echo >ready.fifo; wait" tty.log </dev/null >/dev/null 2>&1 &
+	pids+=($!)
+	until_true answers recv "waits for the VMM's platform \(the gate\)"
+	until_true grep -q DRAIN tty.log
+	touch shut
+	ended recv
+	wait "${pids[-1]}"
+	exec {ready}>&-
+	((recv_code == 0))
+	tr '\r' '\n' <tty.log | sed -n '/^NARROW/,/^Script done/p' | grep -v '^Script done' >lines.out
+	grep -q '^DONE' lines.out
+	[[ $(awk '{ if (length($0) > most) most = length($0) } END { print most + 0 }' lines.out) -le 11 ]] || fail "a line is too long"
 }
 
 @test "a terminal that cannot rewrite gets no progress unless it is asked for" {

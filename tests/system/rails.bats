@@ -33,6 +33,30 @@ on_rail()
 	on_rail recv 127.0.0.1 2
 }
 
+# answers SIDE PATTERN: asked by SIGUSR1, it says so.
+answers()
+{
+	local pid=pid_$1
+	kill -USR1 "${!pid}"
+	grep -Eq -- "$2" "$1.err"
+}
+
+@test "who asks what goes on is told which lane is on which rail" {
+	mkfifo ready.fifo
+	exec {ready}<>ready.fifo
+	recv --device $device --once "${small[@]}" --rail 127.0.0.2 --config-after-iter on --platform-ready-fd "$ready"
+	send_start --verbose --device $device --qps 3 --rail 127.0.0.1 --rail 127.0.0.3=127.0.0.2
+	until_true answers recv "waits for the VMM's platform"
+	until_true answers recv 'lane 1 on 127\.0\.0\.2: live'
+	until_true answers send 'lane 1 on 127\.0\.0\.3=127\.0\.0\.2: live'
+	until_true answers send 'lane 2 on 127\.0\.0\.1=127\.0\.0\.1: live'
+	echo >&"$ready"
+	ended send
+	ended recv
+	exec {ready}>&-
+	codes 0 0
+}
+
 @test "all lanes of a rail, lost: the other rail's take over" {
 	migrate $device -- "${small[@]}" --rail 127.0.0.2 -- --qps 4 --rail 127.0.0.1 --rail 127.0.0.2 \
 		--lose-lane 1@256K --lose-lane 3@256K
@@ -85,6 +109,18 @@ refused_usage()
 	refused_usage "--rail and --transport say nothing" send --to file:x --rail 127.0.0.1
 	refused_usage "is no rail of" recv --listen 127.0.0.1:0 --rail 0.0.0.0 --insecure
 	refused_usage "is not on this machine" send --to 127.0.0.1:9 --rail 192.0.2.7
+	local end
+	for end in '' = 127.0.0.1= =127.0.0.1; do
+		refused_usage "--rail $end: an address is missing" send --to 127.0.0.1:9 --rail "$end"
+	done
+	for end in 127.0.0.1:9 [::1]:9 127.0.0.1:9=127.0.0.1 127.0.0.1=localhost:9; do
+		refused_usage "a rail has no port of its own" send --to 127.0.0.1:9 --rail "$end"
+	done
+	refused_usage "the bracket is not closed" send --to 127.0.0.1:9 --rail '[::1'
+	refused_usage "two ends" send --to 127.0.0.1:9 --rail 127.0.0.1=127.0.0.2=127.0.0.3
+	refused_usage "its own address only" recv --listen 127.0.0.1:0 --rail 127.0.0.2=127.0.0.1
+	refused_usage "no host's address" send --to 127.0.0.1:9 --rail :: --insecure
+	refused_usage "no host's address" send --to 127.0.0.1:9 --rail 0.0.0.0 --insecure
 	refused_usage "at most 8 rails" recv --listen 127.0.0.1:0 $(printf -- '--rail 127.0.0.%d ' 2 3 4 5 6 7 8 9 10)
 }
 

@@ -42,6 +42,15 @@ Test(placement, tells_how_far_a_node_is_from_another)
 	cr_assert_eq(placement_distance(fake.sysfs, 0, 2), 31);
 }
 
+Test(placement, counts_only_nodes_that_are_online_in_a_line_of_distances)
+{
+	fake_file(&fake, "sys/devices/system/node/online", "0,8,250-251\n");
+	fake_file(&fake, "sys/devices/system/node/node0/distance", "10 40 80 81\n");
+	cr_assert_eq(placement_distance(fake.sysfs, 0, 8), 40);
+	cr_assert_eq(placement_distance(fake.sysfs, 0, 251), 81);
+	cr_assert_eq(placement_distance(fake.sysfs, 0, 1), 10, "node 1 is off");
+}
+
 Test(placement, takes_what_is_unknown_for_near)
 {
 	cr_assert_eq(placement_distance(fake.sysfs, 0, 0), 10);

@@ -64,6 +64,34 @@ Test(listener_rails, of_all_addresses_it_covers_those_of_this_machine_and_needs_
 	vfiomig_listener_close(listener);
 }
 
+static int socket_of_v6(int only)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	cr_assert_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)), 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+Test(listener_rails, of_all_v6_addresses_hears_v4_unless_it_was_made_otherwise)
+{
+	struct vfiomig_listener *listener;
+	int fds[LISTENER_FDS_MAX];
+
+	cr_assert_eq(vfiomig_listener_adopt(&listener, socket_of_v6(0), NULL), 0);
+	cr_assert(covers(listener, "127.0.0.1"));
+	vfiomig_listener_close(listener);
+	cr_assert_eq(vfiomig_listener_adopt(&listener, socket_of_v6(1), NULL), 0);
+	cr_assert(covers(listener, "::1"));
+	cr_assert_not(covers(listener, "127.0.0.1"));
+	cr_assert_eq(vfiomig_listener_add_rail(listener, "127.0.0.1", NULL), 0);
+	cr_assert_eq(listener_fds(listener, fds), 2, "it needs a socket of its own");
+	cr_assert(covers(listener, "127.0.0.1"));
+	vfiomig_listener_close(listener);
+}
+
 Test(listener_rails, that_cannot_be_are_refused_by_name)
 {
 	struct vfiomig_listener *listener = listener_at("127.0.0.1:0");

@@ -16,6 +16,7 @@ struct side {
 	struct vfiomig_device *device;
 	unsigned prepared; /* how often it was told */
 	char phases[256];  /* "CONNECT AGREE ..." */
+	char events[512]; /* but for phases and estimates, each with the phase it was in: "switchover:SWITCHOVER ..." */
 	bool over;
 };
 
@@ -39,6 +40,32 @@ static void on_phase(void *context, const char *phase)
 	snprintf(this->phases + length, sizeof(this->phases) - length, "%s ", phase);
 }
 
+static void on_event(void *context, const struct vfiomig_event *event)
+{
+	struct side *this = context;
+	size_t length = strlen(this->events);
+
+	if (event->kind != VFIOMIG_EVENT_PHASE && event->kind != VFIOMIG_EVENT_ESTIMATE)
+		snprintf(this->events + length, sizeof(this->events) - length, "%s:%s ",
+			 vfiomig_event_name(event->kind), event->phase);
+}
+
+/* The last callback of a dispatch: what happens now was not told in it. */
+static bool end_in_progress;
+static void on_progress(void *context)
+{
+	struct side *this = context;
+	struct vfiomig_result result;
+
+	if (this != &side[0] || !end_in_progress)
+		return;
+	end_in_progress = false;
+	for (unsigned i = 0; i < SIDES; i++)
+		cr_assert_eq(vfiomig_session_commit(side[i].session), 0);
+	while (vfiomig_session_result(this->session, &result))
+		poll(NULL, 0, 1);
+}
+
 static void begin(unsigned i, unsigned flags, const char *spec)
 {
 	struct vfiomig_options options = { .size = sizeof(options),
@@ -52,6 +79,8 @@ static void begin(unsigned i, unsigned flags, const char *spec)
 					   .flags = VFIOMIG_NO_PLATFORM | flags,
 					   .context = &side[i],
 					   .phase = on_phase,
+					   .event = on_event,
+					   .progress = on_progress,
 					   .prepared = on_prepared };
 
 	options.peer = i ? NULL : vfiomig_listener_address(listener);
@@ -155,6 +184,57 @@ Test(commit, phases_are_told_in_order_on_both_sides)
 	dispatch_until(both_over);
 	for (unsigned i = 0; i < SIDES; i++)
 		cr_assert_eq(strcmp(side[i].phases + strlen(side[i].phases) - 5, "DONE "), 0, "%s", side[i].phases);
+	end_both();
+}
+
+Test(commit, what_happened_last_is_told_before_dispatch_says_that_it_is_over)
+{
+	begin_both("sim:bytes=1M", "sim:bytes=1M");
+	dispatch_until(both_prepared);
+	end_in_progress = true;
+	dispatch_until(both_over);
+	cr_assert_not(end_in_progress);
+	for (unsigned i = 0; i < SIDES; i++) {
+		cr_assert_eq(strcmp(side[i].phases + strlen(side[i].phases) - 5, "DONE "), 0, "%s", side[i].phases);
+		cr_assert(strstr(side[i].events, "commit:HOLD "), "%s", side[i].events);
+	}
+	end_both();
+}
+
+Test(commit, events_are_told_once_and_in_the_order_of_what_happened)
+{
+	begin_both("sim:bytes=1M", "sim:bytes=1M");
+	dispatch_until(both_prepared);
+	/* A source hears of it, and may commit only when its own devices are in STOP as well. */
+	cr_assert_str_eq(DESTINATION.events, "switchover:STREAM prepared:DRAIN ");
+	cr_assert_str_eq(SOURCE.events, "switchover:PRECOPY prepared:DRAIN ");
+	cr_assert_eq(vfiomig_session_commit(SOURCE.session), 0);
+	cr_assert_eq(vfiomig_session_commit(DESTINATION.session), 0);
+	dispatch_until(both_over);
+	cr_assert_str_eq(DESTINATION.events, "switchover:STREAM prepared:DRAIN commit:HOLD ");
+	cr_assert_str_eq(SOURCE.events, "switchover:PRECOPY prepared:DRAIN commit:HOLD ");
+	end_both();
+}
+
+Test(commit, a_cancel_before_it_tells_of_no_commit)
+{
+	begin_both("sim:bytes=1M", "sim:bytes=1M");
+	dispatch_until(both_prepared);
+	cr_assert_eq(vfiomig_session_cancel(SOURCE.session), 0);
+	dispatch_until(both_over);
+	for (unsigned i = 0; i < SIDES; i++)
+		cr_assert_not(strstr(side[i].events, "commit"), "%s", side[i].events);
+	end_both();
+}
+
+Test(commit, a_destination_that_runs_is_its_sources_commit)
+{
+	begin_both("sim:bytes=1M", "sim:bytes=1M");
+	dispatch_until(both_prepared);
+	cr_assert_eq(vfiomig_session_commit(DESTINATION.session), 0);
+	dispatch_until(both_over);
+	cr_assert_str_eq(SOURCE.events, "switchover:PRECOPY prepared:DRAIN commit:HOLD ");
+	assert_result(0, VFIOMIG_OK, "retired", "running");
 	end_both();
 }
 

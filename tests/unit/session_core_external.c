@@ -120,6 +120,20 @@ Test(core_external, neither_silence_nor_loss_nor_time_ends_what_is_prepared)
 	}
 }
 
+Test(core_external, a_last_lane_that_ends_just_before_prepared_does_not_end_what_is_prepared)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_done(&rig, 0, REQUEST_STOP);
+	rig_event(&rig, CORE_LANE_LOST, &rig_trouble);
+	rig_message(&rig, MESSAGE_PREPARED);
+	rig_assert_phase(&rig, PHASE_HOLD);
+	rig_tick_after(&rig, 1000);
+	rig_assert_phase(&rig, PHASE_HOLD);
+	cr_assert_eq(core_may_commit(&rig.core), 0);
+}
+
 Test(core_external, a_loss_before_prepared_is_an_abort_as_ever)
 {
 	start(VFIOMIG_SOURCE);
@@ -211,6 +225,68 @@ Test(core_external, a_destination_that_runs_proves_the_commit_to_its_source)
 	rig_message(&rig, MESSAGE_DONE);
 	rig_assert_phase(&rig, PHASE_DONE);
 	assert_states("retired", "running");
+}
+
+/* All is sent and PREPARED is here, while the source's own device is still at its last step. */
+static void drain(void)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_message(&rig, MESSAGE_PREPARED);
+	rig_assert_phase(&rig, PHASE_DRAIN);
+}
+
+Test(core_external, a_destination_that_runs_too_early_for_its_source_is_believed_all_the_same)
+{
+	drain();
+	rig_message(&rig, MESSAGE_DONE);
+	cr_assert_eq(rig_asked(&rig, REQUEST_RESUME), 0, "two must not run");
+	cr_assert_eq(core_may_commit(&rig.core), -EALREADY);
+	rig_event(&rig, CORE_CANCEL, NULL);
+	rig_event(&rig, CORE_ABORT, &rig_trouble);
+	rig_assert_phase(&rig, PHASE_DRAIN);
+	rig_done(&rig, 0, REQUEST_STOP);
+	rig_assert_phase(&rig, PHASE_DONE);
+	assert_states("retired", "running");
+}
+
+Test(core_external, a_source_whose_last_step_fails_meanwhile_retires_as_well)
+{
+	static const enum core_event_kind ways[] = { CORE_DEVICE_DONE, CORE_DEVICE_STUCK, CORE_LOST };
+
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		drain();
+		rig_message(&rig, MESSAGE_DONE);
+		rig_step(&rig, &(struct core_event){ .kind = ways[i], .request = REQUEST_STOP, .error = &rig_trouble });
+		if (ways[i] == CORE_LOST)
+			rig_done(&rig, 0, REQUEST_STOP);
+		rig_assert_phase(&rig, PHASE_DONE);
+		assert_states("retired", "running");
+	}
+}
+
+Test(core_external, a_done_before_prepared_is_out_of_phase)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_message(&rig, MESSAGE_DONE);
+	rig_assert_phase(&rig, PHASE_ROLLBACK);
+	cr_assert_str_eq(rig.core.outcome.name, "message-out-of-phase");
+}
+
+Test(core_external, a_lane_that_was_lost_just_before_prepared_ends_nothing_that_is)
+{
+	start(VFIOMIG_SOURCE);
+	rig_to_stream(&rig);
+	rig_done(&rig, 0, REQUEST_READ);
+	rig_done(&rig, 0, REQUEST_STOP);
+	rig_step(&rig, &(struct core_event){ .kind = CORE_LANE_LOST, .error = &rig_trouble });
+	rig_message(&rig, MESSAGE_PREPARED);
+	rig_tick_after(&rig, 500);
+	rig_assert_phase(&rig, PHASE_HOLD);
+	cr_assert_eq(core_may_commit(&rig.core), 0, "all is loaded: no lane is needed any more");
 }
 
 Test(core_external, a_peers_commit_is_out_of_phase)

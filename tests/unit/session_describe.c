@@ -179,6 +179,22 @@ Test(session_describe, says_of_each_lane_how_far_its_end_has_come_and_what_it_st
 	says("lane 1: fenced on both sides");
 }
 
+Test(session_describe, names_the_rail_of_each_lane_where_there_are_rails)
+{
+	begin(VFIOMIG_SOURCE, PHASE_STREAM);
+	view.lanes = 3;
+	core_set_lanes(&view.core, 3);
+	print();
+	says("lane 2: live");
+	view.rails = 2;
+	snprintf(view.rail[0], sizeof(view.rail[0]), "10.0.0.1=10.0.0.2");
+	snprintf(view.rail[1], sizeof(view.rail[1]), "10.0.1.1=10.0.1.2");
+	print();
+	says("lane 0 on 10.0.0.1=10.0.0.2: live; 0 packets");
+	says("lane 1 on 10.0.1.1=10.0.1.2: live; 0 packets");
+	says("lane 2 on 10.0.0.1=10.0.0.2: live; 0 packets");
+}
+
 Test(session_describe, says_what_the_fabric_thread_is_at)
 {
 	begin(VFIOMIG_SOURCE, PHASE_LANES);

@@ -130,8 +130,10 @@ static pid_t decide(int go[2], enum vfiomig_journal_state state)
 	if (read(go[0], &byte, 1) != 0)
 		_exit(9);
 	journal_file_lock(dir_fd);
-	switch (journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, NULL)) {
+	switch (journal_file_expect(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, NULL)) {
 	case 0:
+		if (journal_file_write(dir_fd, &journal, NULL))
+			_exit(9);
 		_exit(1);
 	case -EALREADY:
 		_exit(0);
@@ -175,10 +177,10 @@ Test(session_journal, a_record_that_says_something_else_by_now_is_not_replaced)
 	struct vfiomig_journal journal = journal_of(VFIOMIG_JOURNAL_COMMITTED);
 	struct vfiomig_error err = { 0 };
 
-	cr_assert_eq(journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, &err), -ENOENT);
+	cr_assert_eq(journal_file_expect(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, &err), -ENOENT);
 	write_state(VFIOMIG_JOURNAL_ABORTED);
 	err = (struct vfiomig_error){ 0 };
-	cr_assert_eq(journal_file_replace(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, &err), -EALREADY);
+	cr_assert_eq(journal_file_expect(dir_fd, VFIOMIG_JOURNAL_PREPARED, &journal, &err), -EALREADY);
 	cr_assert_str_eq(err.name, "journal");
 	cr_assert_not_null(strstr(err.text, "somebody else has written ABORTED"), "%s", err.text);
 	cr_assert_eq(read_state(), VFIOMIG_JOURNAL_ABORTED);

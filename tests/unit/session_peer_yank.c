@@ -52,3 +52,22 @@ Test(session_peer_yank, cuts_what_is_not_agreed_yet)
 	assert_source_runs();
 	close_all();
 }
+
+/* A signal handler that forgets to save errno would change it under whomever it interrupted. */
+Test(session_peer_yank, leaves_errno_alone_as_a_cancel_does)
+{
+	struct vfiomig_options options = { .size = sizeof(options), .peer = "127.0.0.1:1" };
+	int unconnected = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert_eq(vfiomig_session_create(&session, VFIOMIG_SOURCE, &options, NULL), 0);
+	cr_assert_eq(write(session->cancel_fd, &(uint64_t){ UINT64_MAX - 1 }, 8), 8, "one more does not fit");
+	session->yank_fd = unconnected;
+	errno = EDOM;
+	vfiomig_session_cancel(session);
+	cr_assert_eq(errno, EDOM);
+	vfiomig_session_yank(session);
+	cr_assert_eq(errno, EDOM);
+	session->yank_fd = -1;
+	vfiomig_session_close(session);
+	close(unconnected);
+}
