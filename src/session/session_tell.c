@@ -32,6 +32,8 @@ const char *vfiomig_event_name(enum vfiomig_event_kind kind)
 		return "lane-lost";
 	case VFIOMIG_EVENT_LANE_REPLACED:
 		return "lane-replaced";
+	case VFIOMIG_EVENT_SWITCHOVER_READY:
+		return "switchover-ready";
 	}
 	return "unknown";
 }
