@@ -60,13 +60,6 @@ static const struct argp_option doctor_argp_options[] = {
 	{ 0 },
 };
 
-static void add_device(struct argp_state *state, struct transfer_options *transfer, const char *spec)
-{
-	if (transfer->devices == VFIOMIG_DEVICES_MAX)
-		argp_error(state, "--device %s: at most %d devices go into one session", spec, VFIOMIG_DEVICES_MAX);
-	transfer->specs[transfer->devices++] = spec;
-}
-
 static void check_whole(struct argp_state *state, struct doctor *doctor)
 {
 	const struct transfer_options *transfer = &doctor->source.transfer;
@@ -88,13 +81,6 @@ static void check_whole(struct argp_state *state, struct doctor *doctor)
 
 static error_t parse_session(int key, char *arg, struct argp_state *state, struct source_options *source)
 {
-	static const struct option_word transports[] = {
-		{ "auto", VFIOMIG_TRANSPORT_AUTO },
-		{ "rdma", VFIOMIG_TRANSPORT_RDMA },
-		{ "tcp", VFIOMIG_TRANSPORT_TCP },
-		{ NULL, 0 },
-	};
-
 	switch (key) {
 	case 't':
 		source->to = arg;
@@ -103,7 +89,8 @@ static error_t parse_session(int key, char *arg, struct argp_state *state, struc
 		source->bind = arg;
 		return 0;
 	case KEY_TRANSPORT:
-		source->transfer.transport = (enum vfiomig_transport)option_choice(state, "transport", arg, transports);
+		source->transfer.transport =
+			(enum vfiomig_transport)option_choice(state, "transport", arg, option_transports);
 		return 0;
 	case KEY_PSK_FILE:
 		source->transfer.psk_file = arg;
@@ -133,7 +120,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'd':
-		add_device(state, transfer, arg);
+		transfer_add_device(state, transfer, arg);
 		return 0;
 	case KEY_DEVICES:
 		doctor->devices = (unsigned)option_number(state, "devices", arg, 1, VFIOMIG_DEVICES_MAX);

@@ -18,6 +18,13 @@ const struct option_word option_gates[] = {
 	{ NULL, 0 },
 };
 
+const struct option_word option_transports[] = {
+	{ "auto", VFIOMIG_TRANSPORT_AUTO },
+	{ "rdma", VFIOMIG_TRANSPORT_RDMA },
+	{ "tcp", VFIOMIG_TRANSPORT_TCP },
+	{ NULL, 0 },
+};
+
 static int suffix_shift(const char *suffix)
 {
 	static const struct option_word shifts[] = {

@@ -29,7 +29,7 @@ unsigned option_seconds(struct argp_state *state, const char *option, const char
 /* @words ends with a NULL word. */
 int option_choice(struct argp_state *state, const char *option, const char *text, const struct option_word *words);
 
-/* The words of --config-after-iter, which three commands have. */
-extern const struct option_word option_gates[];
+/* The words of --config-after-iter and of --transport, which several commands have. */
+extern const struct option_word option_gates[], option_transports[];
 
 #endif

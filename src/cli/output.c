@@ -21,7 +21,9 @@ static const struct argp_option options[] = {
 	  "or more, else off",
 	  GROUP_OUTPUT },
 	{ "events", KEY_EVENTS, "FILE|fd:N", 0,
-	  "Write what happens as JSON lines: added to FILE, or to a descriptor that was inherited", GROUP_OUTPUT },
+	  "Write what happens as JSON lines: added to FILE, or to a descriptor that was inherited. "
+	  "It may be given twice",
+	  GROUP_OUTPUT },
 	{ "log-level", KEY_LEVEL, "error|warning|info|debug", 0,
 	  "What is said on stderr; warning has what this program itself has to say, too (warning)", GROUP_OUTPUT },
 	{ "log-format", KEY_FORMAT, "auto|plain|journal", 0,

@@ -114,7 +114,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static void add_device(struct argp_state *state, struct transfer_options *transfer, const char *spec)
+void transfer_add_device(struct argp_state *state, struct transfer_options *transfer, const char *spec)
 {
 	if (transfer->devices == VFIOMIG_DEVICES_MAX)
 		argp_error(state, "--device %s: at most %d devices go into one session", spec, VFIOMIG_DEVICES_MAX);
@@ -187,12 +187,6 @@ static void check_whole(struct argp_state *state, const struct transfer_options 
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const struct option_word transports[] = {
-		{ "auto", VFIOMIG_TRANSPORT_AUTO },
-		{ "rdma", VFIOMIG_TRANSPORT_RDMA },
-		{ "tcp", VFIOMIG_TRANSPORT_TCP },
-		{ NULL, 0 },
-	};
 	static const struct option_word states[] = { { "on", false }, { "off", true }, { NULL, 0 } };
 	struct transfer_options *transfer = state->input;
 
@@ -201,10 +195,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &transfer->output;
 		return 0;
 	case 'd':
-		add_device(state, transfer, arg);
+		transfer_add_device(state, transfer, arg);
 		return 0;
 	case KEY_TRANSPORT:
-		transfer->transport = (enum vfiomig_transport)option_choice(state, "transport", arg, transports);
+		transfer->transport = (enum vfiomig_transport)option_choice(state, "transport", arg, option_transports);
 		return 0;
 	case KEY_GATE:
 		transfer->gate = (enum vfiomig_gate)option_choice(state, "config-after-iter", arg, option_gates);

@@ -44,6 +44,9 @@ struct transfer_options {
 enum { TRANSFER_KEY_FIRST = 0x1000 };
 extern const struct argp transfer_argp;
 
+/* --device: one more of a session, or argp_error. */
+void transfer_add_device(struct argp_state *state, struct transfer_options *transfer, const char *spec);
+
 /* The options of a session, as far as they are common: the caller sets the role's own afterwards. */
 struct vfiomig_options transfer_session_options(const struct transfer_options *transfer);
 

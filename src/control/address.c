@@ -83,6 +83,9 @@ static int address_lookup(const char *text, const struct address_text *parts, st
 	memcpy(out, found->ai_addr, found->ai_addrlen);
 	*out_bytes = found->ai_addrlen;
 	freeaddrinfo(found);
+	if (address_lacks_interface(out))
+		return address_bad(
+			text, "it is valid on one link only, and the interface is missing (ADDRESS%INTERFACE)", err);
 	return 0;
 }
 
@@ -158,6 +161,13 @@ bool address_is_any(const struct sockaddr_storage *address)
 		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
 	return address->ss_family == AF_INET &&
 	       ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+bool address_lacks_interface(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+
+	return address->ss_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) && !six->sin6_scope_id;
 }
 
 bool address_is_same_host(const struct sockaddr *a, const struct sockaddr_storage *b)

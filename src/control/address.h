@@ -36,6 +36,8 @@ socklen_t address_bytes(const struct sockaddr_storage *address);
 in_port_t *address_port(struct sockaddr_storage *address);
 /* 0.0.0.0 or ::, which is no host's. */
 bool address_is_any(const struct sockaddr_storage *address);
+/* Of IPv6 and valid on one link only, and which one is not said: nothing can be bound to it, or reach it. */
+bool address_lacks_interface(const struct sockaddr_storage *address);
 /* The same address, whatever the ports are; no two UNIX sockets are. */
 bool address_is_same_host(const struct sockaddr *a, const struct sockaddr_storage *b);
 

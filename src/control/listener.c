@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,6 +203,20 @@ in_port_t listener_port(const struct vfiomig_listener *listener)
 	return bound.ss_family == AF_UNIX ? 0 : *address_port(&bound);
 }
 
+/* On the wire an address has no interface, which bind(2) would want of a link-local one. */
+static bool is_an_interfaces(const struct sockaddr_storage *address)
+{
+	struct ifaddrs *list;
+	bool found = false;
+
+	if (getifaddrs(&list))
+		return false;
+	for (const struct ifaddrs *entry = list; entry && !found; entry = entry->ifa_next)
+		found = entry->ifa_addr && address_is_same_host(entry->ifa_addr, address);
+	freeifaddrs(list);
+	return found;
+}
+
 /* 0, or a negative errno: EADDRNOTAVAIL where the address is another machine's. */
 static int check_own(const struct sockaddr_storage *address)
 {
@@ -236,7 +251,8 @@ static bool hears_all(const struct vfiomig_listener *listener, sa_family_t famil
 bool listener_covers(const struct vfiomig_listener *listener, const struct sockaddr_storage *address)
 {
 	if (hears_all(listener, address->ss_family))
-		return !address_is_any(address) && check_own(address) == 0;
+		return !address_is_any(address) &&
+		       (address_lacks_interface(address) ? is_an_interfaces(address) : check_own(address) == 0);
 	for (unsigned i = 0; i < listener->rails; i++)
 		if (address_is_same_host((const struct sockaddr *)&listener->rail[i], address))
 			return true;

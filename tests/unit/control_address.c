@@ -86,6 +86,19 @@ Test(address, refuses_what_cannot_be_read)
 	}
 }
 
+Test(address, of_one_link_needs_its_interface)
+{
+	struct vfiomig_error err = { 0 };
+	struct sockaddr_storage address;
+	socklen_t bytes;
+
+	assert_refused("[fe80::1]:4711", false);
+	assert_refused("[fe80::1]:4711", true);
+	cr_assert_eq(address_resolve_host("fe80::1", &address, &bytes, &err), -EINVAL);
+	cr_assert(strstr(err.text, "ADDRESS%INTERFACE"), "%s", err.text);
+	assert_resolves("[fe80::1%lo]:4711", false, "[fe80::1%lo]:4711");
+}
+
 Test(address, nobody_connects_to_no_host_or_port_0)
 {
 	assert_refused(":4711", false);

@@ -2,6 +2,8 @@
 /* A listener at several addresses of this machine, all over one port. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +92,43 @@ Test(listener_rails, of_all_v6_addresses_hears_v4_unless_it_was_made_otherwise)
 	cr_assert_eq(listener_fds(listener, fds), 2, "it needs a socket of its own");
 	cr_assert(covers(listener, "127.0.0.1"));
 	vfiomig_listener_close(listener);
+}
+
+/* Such an address of this machine, with its interface; false: it has none. */
+static bool find_link_local(struct sockaddr_storage *out)
+{
+	struct ifaddrs *list;
+	bool found = false;
+
+	cr_assert_eq(getifaddrs(&list), 0);
+	for (const struct ifaddrs *entry = list; entry && !found; entry = entry->ifa_next) {
+		const struct sockaddr_in6 *six = (const void *)entry->ifa_addr;
+
+		found = six && six->sin6_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr);
+		if (found) {
+			memset(out, 0, sizeof(*out));
+			memcpy(out, six, sizeof(*six));
+		}
+	}
+	freeifaddrs(list);
+	return found;
+}
+
+Test(listener_rails, of_all_addresses_covers_one_of_a_link_as_the_wire_has_it)
+{
+	struct vfiomig_listener *listener = listener_at("[::]:0");
+	struct sockaddr_storage own = { 0 }, other = host("2001:db8::1");
+
+	((struct sockaddr_in6 *)&other)->sin6_addr.s6_addr[0] = 0xfe;
+	((struct sockaddr_in6 *)&other)->sin6_addr.s6_addr[1] = 0x80;
+	cr_assert_not(listener_covers(listener, &other), "it is nobody's");
+	if (find_link_local(&own)) {
+		((struct sockaddr_in6 *)&own)->sin6_scope_id = 0;
+		cr_assert(listener_covers(listener, &own));
+	}
+	vfiomig_listener_close(listener);
+	if (own.ss_family == AF_UNSPEC)
+		cr_skip_test("no interface has a link-local address: ip link add type veth, and both ends up");
 }
 
 Test(listener_rails, that_cannot_be_are_refused_by_name)

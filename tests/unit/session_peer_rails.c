@@ -23,19 +23,27 @@ static struct message_offer offer_to(const uint8_t (*address)[4], unsigned rails
 	return offer;
 }
 
+/* A destination that has agreed with @offer; the control connection, and what it tells of rails and lanes. */
+static int agreed_with(const struct message_offer *offer, struct vfiomig_stats *stats)
+{
+	int fd;
+
+	peer_start(&rig, 1);
+	fd = peer_control(&rig);
+	peer_send_offer_of(fd, offer);
+	peer_send_device(&rig, fd, 0, "");
+	peer_await(fd, MESSAGE_READY);
+	cr_assert_eq(vfiomig_session_stats(rig.session, stats), 0);
+	return fd;
+}
+
 Test(session_peer_rails, to_its_own_address_are_agreed_with_and_told)
 {
 	static const uint8_t own[][4] = { { 127, 0, 0, 1 } };
 	const struct message_offer offer = offer_to(own, 1);
 	struct vfiomig_stats stats = { .size = sizeof(stats) };
-	int fd;
+	int fd = agreed_with(&offer, &stats);
 
-	peer_start(&rig, 1);
-	fd = peer_control(&rig);
-	peer_send_offer_of(fd, &offer);
-	peer_send_device(&rig, fd, 0, "");
-	peer_await(fd, MESSAGE_READY);
-	cr_assert_eq(vfiomig_session_stats(rig.session, &stats), 0);
 	cr_assert_eq(stats.rails, 1);
 	cr_assert_str_eq(stats.rail[0], "127.0.0.1");
 	vfiomig_session_cancel(rig.session);
@@ -67,4 +75,17 @@ Test(session_peer_rails, more_than_there_can_be_cannot_be_read)
 	peer_send_offer_of(fd, &offer);
 	peer_await_abort(fd, "message-malformed");
 	peer_end(&rig, VFIOMIG_PROTOCOL, "message-malformed", "untouched");
+}
+
+Test(session_peer_rails, more_than_lanes_and_one_twice_do_no_harm)
+{
+	static const uint8_t own[PEER_LANES + 1][4] = { { 127, 0, 0, 1 }, { 127, 0, 0, 1 }, { 127, 0, 0, 1 } };
+	const struct message_offer offer = offer_to(own, PEER_LANES + 1);
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+	int fd = agreed_with(&offer, &stats);
+
+	cr_assert(stats.rails > stats.lanes, "%u rails for %u lanes", stats.rails, stats.lanes);
+	vfiomig_session_cancel(rig.session);
+	peer_await_end(fd);
+	peer_end(&rig, VFIOMIG_CANCELLED, NULL, "reset");
 }
