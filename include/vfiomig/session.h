@@ -31,12 +31,17 @@ enum {
 	VFIOMIG_RAIL_TEXT_BYTES = 96,
 };
 
+/* Whose devices leave, and whose are loaded. */
 enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
+/* AUTO: RDMA where an RDMA device reaches the peer, on both sides, else TCP; _stats says why. */
 enum vfiomig_transport { VFIOMIG_TRANSPORT_AUTO = 0, VFIOMIG_TRANSPORT_RDMA = 1, VFIOMIG_TRANSPORT_TCP = 2 };
+/* What writes to a data_fd: io_uring, or write(2). AUTO: io_uring where the kernel has it and allows it. */
 enum vfiomig_loader { VFIOMIG_LOADER_AUTO = 0, VFIOMIG_LOADER_URING = 1, VFIOMIG_LOADER_WRITE = 2 };
+/* NONE: only headers are checked, and what was in the payload is nobody's to prove. */
 enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 1 };
 /* Whether packets are sealed (AES-256-GCM). AUTO: if the peer asks for it; only AEAD against CLEAR is refused. */
 enum vfiomig_payload { VFIOMIG_PAYLOAD_AUTO = 0, VFIOMIG_PAYLOAD_CLEAR = 1, VFIOMIG_PAYLOAD_AEAD = 2 };
+/* AUTO: of the devices that offer it; ON: _start refuses one that does not. */
 enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
 /* AUTO: slots on the network card's NUMA node, a device's thread on the device's; OFF: anywhere; NODE: all on one. */
 enum vfiomig_numa { VFIOMIG_NUMA_AUTO = 0, VFIOMIG_NUMA_OFF = 1, VFIOMIG_NUMA_NODE = 2 };
@@ -78,13 +83,13 @@ struct vfiomig_options {
 	enum vfiomig_transport transport; /* RDMA: refused where no RDMA device reaches the peer (PREFLIGHT) */
 	enum vfiomig_loader loader;	  /* destination */
 	enum vfiomig_integrity integrity; /* source decides; of packets that are not sealed */
-	enum vfiomig_gate gate;
-	unsigned lanes;		    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
-	unsigned slots;		    /* per device; the smaller of both sides counts; 0: the default */
-	size_t slot_bytes;	    /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
-	unsigned peer_timeout_ms;   /* silence after which the peer counts as dead; 0: 1000 */
+	enum vfiomig_gate gate;		  /* of devices that do not say so themselves; on at one side is on for both */
+	unsigned lanes;			  /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
+	unsigned slots;			  /* per device; the smaller of both sides counts; 0: the default */
+	size_t slot_bytes;		  /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
+	unsigned peer_timeout_ms;	  /* silence after which the peer counts as dead; 0: 1000 */
 	unsigned device_timeout_ms; /* a single call to a device that takes longer has it counted as stuck; 0: 30000 */
-	unsigned flags;
+	unsigned flags;		    /* of the enum above; a bit that is not known is refused */
 	enum vfiomig_precopy precopy;	  /* source; auto: devices that offer it; on: refused if one does not */
 	uint64_t precopy_bytes_per_s_max; /* source: of PRE_COPY, all devices together; 0: no limit */
 	unsigned downtime_limit_ms; /* source: refuse the switchover, or abort before the commit, beyond it; 0: none */
