@@ -88,7 +88,7 @@ struct vfiomig_pending {
 struct vfiomig_device_ops {
 	size_t size; /* sizeof(struct vfiomig_device_ops) of the caller */
 
-	/* Fill @info (zeroed before; numa_node: -1 if unknown). Called once, at wrap, with the device untouched. */
+	/* Fill @info (zeroed before, but for numa_node: -1, unknown). Called once, at wrap, with the device untouched and running. */
 	int (*describe)(void *dev, struct vfiomig_device_info *info, struct vfiomig_error *err);
 
 	/*
@@ -195,7 +195,8 @@ int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vf
  * characters) are kept by reference (@dev) and by copy (@ops, @name). Shorter @ops of an older caller are fine. On
  * success *@out is the caller's to close, which calls ops->close; on failure it is NULL, and @dev stays the caller's,
  * unclosed.
- *   -EINVAL  a size that cannot be, a mandatory operation is missing, or a name or gate that is none (VFIOMIG_USAGE)
+ *   -EINVAL  a size that cannot be, a mandatory operation is missing, a name or gate that is none, or a described config
+ *            space of a size that none has (VFIOMIG_USAGE)
  *   -ENOMEM  (VFIOMIG_INTERNAL), and what describe returned (VFIOMIG_PREFLIGHT, if it does not say otherwise)
  */
 int vfiomig_device_wrap(struct vfiomig_device **out, const struct vfiomig_device_ops *ops, void *dev, const char *name,

@@ -22,6 +22,8 @@ enum vfiomig_event_kind {
 	VFIOMIG_EVENT_COMMIT,	     /* this side has decided for the destination: no way back on its own */
 	VFIOMIG_EVENT_LANE_LOST,     /* .lane, and .text says why as far as it is known */
 	VFIOMIG_EVENT_LANE_REPLACED, /* the others carry on; source: .packets of .lane go again */
+	/* Source, once: the initial bytes are loaded, so that a switchover would begin at once; whether still, _stats says. */
+	VFIOMIG_EVENT_SWITCHOVER_READY,
 };
 
 struct vfiomig_event {

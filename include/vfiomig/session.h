@@ -2,6 +2,9 @@
 /*
  * A session is one migration, seen from one side. It owns threads of its own; the caller waits on one descriptor and
  * dispatches, or calls _run. Callbacks come from _dispatch and _run only, on the caller's thread.
+ *
+ * Its threads, on which devices' operations and hooks are called, have all signals blocked. All descriptors are close-on-exec; of what a
+ * child inherits by fork it may use nothing.
  */
 #ifndef VFIOMIG_SESSION_H
 #define VFIOMIG_SESSION_H
@@ -186,6 +189,12 @@ struct vfiomig_stats {
 	int slots_node;			      /* where the slots' memory was wished */
 	int card_node;			      /* the network card's, as far as it is known */
 	int device_node[VFIOMIG_DEVICES_MAX]; /* where the device's thread runs */
+	/*
+	 * Source, of PRE_COPY, as of the last look before the switchover: the destination has loaded what the devices must have given before
+	 * they are stopped, their initial bytes; and what each of them said that it still has.
+	 */
+	bool switchover_ready;
+	struct vfiomig_pending pending[VFIOMIG_DEVICES_MAX];
 };
 
 /* How it ended. */
@@ -345,7 +354,11 @@ int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_est
  */
 int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget);
 
-/* Source with VFIOMIG_EXTERNAL_SWITCHOVER: stop now, as soon as the initial bytes are loaded. Any thread, once. */
+/*
+ * Source with VFIOMIG_EXTERNAL_SWITCHOVER: stop now, as soon as the initial bytes are loaded. Any thread, once. A VMM stops its processors
+ * first, so that no guest drives a device that stands still, and before that it waits for VFIOMIG_EVENT_SWITCHOVER_READY; without
+ * the flag the session stops the devices when it thinks fit.
+ */
 void vfiomig_session_switchover(struct vfiomig_session *session);
 
 /* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
