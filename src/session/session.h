@@ -230,9 +230,6 @@ void session_post_failure(struct vfiomig_session *session, const struct vfiomig_
 bool session_take_event(struct vfiomig_session *session, struct session_event *event);
 void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Control thread: the caller is woken at the end of its round. */
-void session_log_later(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 void session_notify(struct vfiomig_session *session);
 void session_signal(int event_fd);
 void session_drain(int event_fd);
