@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session is one migration, seen from one side. It owns threads of its own; the caller waits on one descriptor and
- * dispatches, or calls _run. Callbacks come from _dispatch and _run only, on the caller's thread.
+ * A session is one migration, seen from one side. It owns threads of its own; the caller waits on one descriptor and dispatches, or
+ * calls _run. Callbacks come from _dispatch and _run only, on the caller's thread.
  *
- * Its threads, on which devices' operations and hooks are called, have all signals blocked. All descriptors are close-on-exec; of what a
- * child inherits by fork it may use nothing.
+ * Its threads, on which devices' operations and hooks are called, have all signals blocked. All descriptors are close-on-exec; of what
+ * a child inherits by fork it may use nothing.
  */
 #ifndef VFIOMIG_SESSION_H
 #define VFIOMIG_SESSION_H
@@ -35,12 +35,17 @@ enum {
 	VFIOMIG_RAIL_TEXT_BYTES = 96,
 };
 
+/* Whose devices leave, and whose are loaded. */
 enum vfiomig_role { VFIOMIG_SOURCE = 1, VFIOMIG_DESTINATION = 2 };
+/* AUTO: RDMA where an RDMA device reaches the peer, on both sides, else TCP; _stats says why. */
 enum vfiomig_transport { VFIOMIG_TRANSPORT_AUTO = 0, VFIOMIG_TRANSPORT_RDMA = 1, VFIOMIG_TRANSPORT_TCP = 2 };
+/* What writes to a data_fd: io_uring, or write(2). AUTO: io_uring where the kernel has it and allows it. */
 enum vfiomig_loader { VFIOMIG_LOADER_AUTO = 0, VFIOMIG_LOADER_URING = 1, VFIOMIG_LOADER_WRITE = 2 };
+/* NONE: only headers are checked, and what was in the payload is nobody's to prove. */
 enum vfiomig_integrity { VFIOMIG_INTEGRITY_CRC32C = 0, VFIOMIG_INTEGRITY_NONE = 1 };
 /* Whether packets are sealed (AES-256-GCM). AUTO: if the peer asks for it; only AEAD against CLEAR is refused. */
 enum vfiomig_payload { VFIOMIG_PAYLOAD_AUTO = 0, VFIOMIG_PAYLOAD_CLEAR = 1, VFIOMIG_PAYLOAD_AEAD = 2 };
+/* AUTO: of the devices that offer it; ON: _start refuses one that does not. */
 enum vfiomig_precopy { VFIOMIG_PRECOPY_AUTO = 0, VFIOMIG_PRECOPY_ON = 1, VFIOMIG_PRECOPY_OFF = 2 };
 /* AUTO: slots on the network card's NUMA node, a device's thread on the device's; OFF: anywhere; NODE: all on one. */
 enum vfiomig_numa { VFIOMIG_NUMA_AUTO = 0, VFIOMIG_NUMA_OFF = 1, VFIOMIG_NUMA_NODE = 2 };
@@ -50,16 +55,15 @@ enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG
 enum {
 	VFIOMIG_NO_PLATFORM = 1, /* there is no VMM: iterables are done and the platform is ready from the start */
 	/*
-	 * The two sessions commit by themselves, over their control connection and with a journal (journal.h): for
-	 * programs without a protocol of their own. Without it the commit is the caller's: see vfiomig_session_commit.
-	 * Both sides alike, else VFIOMIG_PREFLIGHT.
+	 * The two sessions commit by themselves, over their control connection and with a journal (journal.h): for programs without a
+	 * protocol of their own. Without it the commit is the caller's: see vfiomig_session_commit. Both sides alike, else
+	 * VFIOMIG_PREFLIGHT.
 	 */
 	VFIOMIG_OWN_COMMIT = 2,
 	/* One device after another, as a measure of what parallel states gain; each side its own. */
 	VFIOMIG_SERIAL_STATES = 4,
 	/*
-	 * Source: end before anything is stopped, with an estimate and no error; the peer's ends with
-	 * VFIOMIG_CANCELLED, named "probe".
+	 * Source: end before anything is stopped, with an estimate and no error; the peer's ends with VFIOMIG_CANCELLED, named "probe".
 	 */
 	VFIOMIG_PROBE = 8,
 	VFIOMIG_EXTERNAL_SWITCHOVER = 16, /* source: PRE_COPY goes on until vfiomig_session_switchover */
@@ -68,9 +72,8 @@ enum {
 struct vfiomig_session;
 
 /*
- * Zero every field that you do not set: zero is the default of each. Here and in the structs that are handed out, a
- * caller's size may be that of an older version: the rest has its default, or is not told. A longer one is -EINVAL
- * where it sets what is not known.
+ * Zero every field that you do not set: zero is the default of each. Here and in the structs that are handed out, a caller's size may
+ * be that of an older version: the rest has its default, or is not told. A longer one is -EINVAL where it sets what is not known.
  */
 struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
@@ -81,28 +84,28 @@ struct vfiomig_options {
 	enum vfiomig_transport transport; /* RDMA: refused where no RDMA device reaches the peer (PREFLIGHT) */
 	enum vfiomig_loader loader;	  /* destination */
 	enum vfiomig_integrity integrity; /* source decides; of packets that are not sealed */
-	enum vfiomig_gate gate;
-	unsigned lanes;		    /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
-	unsigned slots;		    /* per device; the smaller of both sides counts; 0: the default */
-	size_t slot_bytes;	    /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
-	unsigned peer_timeout_ms;   /* silence after which the peer counts as dead; 0: 1000 */
+	enum vfiomig_gate gate;		  /* of devices that do not say so themselves; on at one side is on for both */
+	unsigned lanes;			  /* source decides; 1 to VFIOMIG_LANES_MAX, 0: 8 */
+	unsigned slots;			  /* per device; the smaller of both sides counts; 0: the default */
+	size_t slot_bytes;		  /* payload of a slot; the smaller of both sides counts; 0: 1 MiB */
+	unsigned peer_timeout_ms;	  /* silence after which the peer counts as dead; 0: 1000 */
 	unsigned device_timeout_ms; /* a single call to a device that takes longer has it counted as stuck; 0: 30000 */
-	unsigned flags;
+	unsigned flags;		    /* of the enum above; a bit that is not known is refused */
 	enum vfiomig_precopy precopy;	  /* source; auto: devices that offer it; on: refused if one does not */
 	uint64_t precopy_bytes_per_s_max; /* source: of PRE_COPY, all devices together; 0: no limit */
 	unsigned downtime_limit_ms; /* source: refuse the switchover, or abort before the commit, beyond it; 0: none */
 	/* Source: instead of a peer, the file to record into (several devices: PATH.NAME or PATH.NUMBER); copied. */
 	const char *record;
 	/*
-	 * What both sides prove themselves with, by TLS 1.3 on the control connection: at most one of the two. A side
-	 * with either refuses a peer without (VFIOMIG_AUTH), and one without refuses a peer with. Read by _create.
+	 * What both sides prove themselves with, by TLS 1.3 on the control connection: at most one of the two. A side with either
+	 * refuses a peer without (VFIOMIG_AUTH), and one without refuses a peer with. Read by _create.
 	 */
 	const char *psk_file; /* "identity:hexkey" lines as of psktool, of mode 0600; the source uses the first */
 	const char *tls_dir;  /* ca-cert.pem, and {server,client}-{cert,key}.pem of the destination and the source */
 	enum vfiomig_payload payload; /* AEAD needs one of these two: its key comes from their TLS session */
 	/*
-	 * Callbacks, all optional: from _dispatch and _run only, on their thread, without a lock. They may call
-	 * everything but _dispatch, _run and _close. What they are handed is valid during the call.
+	 * Callbacks, all optional: from _dispatch and _run only, on their thread, without a lock. They may call everything but
+	 * _dispatch, _run and _close. What they are handed is valid during the call.
 	 */
 	void *context; /* handed to all of them */
 	/* One sentence for people, without a newline. More than 64 that wait for _dispatch are counted instead. */
@@ -112,19 +115,15 @@ struct vfiomig_options {
 	/* See event.h. */
 	void (*event)(void *context, const struct vfiomig_event *event);
 	/*
-	 * With VFIOMIG_OWN_COMMIT: so long a prepared destination waits for COMMIT, and twice as long a source in doubt
-	 * asks. Without: twice as long a committed source waits for the destination's word. 0: 30000.
+	 * With VFIOMIG_OWN_COMMIT: so long a prepared destination waits for COMMIT, and twice as long a source in doubt asks. Without:
+	 * twice as long a committed source waits for the destination's word. 0: 30000.
 	 */
 	unsigned hold_ms;
 	const char *journal_dir; /* with VFIOMIG_OWN_COMMIT: where the journal lies; NULL: see journal.h; copied */
-	/*
-	 * Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little
-	 * (PREFLIGHT).
-	 */
+	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
 	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
 	/*
-	 * Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant
-	 * are not told.
+	 * Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant are not told.
 	 */
 	void (*phase)(void *context, const char *phase);
 	/* Without VFIOMIG_OWN_COMMIT, once: vfiomig_session_commit may be called now. */
@@ -132,9 +131,9 @@ struct vfiomig_options {
 	/* Destination: a device's stream that is longer ends the session (PROTOCOL); 0: no limit. */
 	uint64_t stream_bytes_max;
 	/*
-	 * Source: the paths that lanes are spread over, up to the first NULL: "REMOTE" or "LOCAL=REMOTE", addresses
-	 * without port. None: one path, from bind to peer, which is the control connection's in any case. The
-	 * destination's listener must cover each REMOTE. Copied.
+	 * Source: the paths that lanes are spread over, up to the first NULL: "REMOTE" or "LOCAL=REMOTE", addresses without port. None:
+	 * one path, from bind to peer, which is the control connection's in any case. The destination's listener must cover each
+	 * REMOTE. Copied.
 	 */
 	const char *rail[VFIOMIG_RAILS_MAX];
 	enum vfiomig_numa numa;
@@ -185,8 +184,8 @@ struct vfiomig_stats {
 	int card_node;			      /* the network card's, as far as it is known */
 	int device_node[VFIOMIG_DEVICES_MAX]; /* where the device's thread runs */
 	/*
-	 * Source, of PRE_COPY, as of the last look before the switchover: the destination has loaded what the devices must have given before
-	 * they are stopped, their initial bytes; and what each of them said that it still has.
+	 * Source, of PRE_COPY, as of the last look before the switchover: the destination has loaded what the devices must have given
+	 * before they are stopped, their initial bytes; and what each of them said that it still has.
 	 */
 	bool switchover_ready;
 	struct vfiomig_pending pending[VFIOMIG_DEVICES_MAX];
@@ -200,8 +199,8 @@ struct vfiomig_result {
 };
 
 /*
- * *@out is the caller's to close; on failure it is NULL. @options is read here and not kept, but for
- * @options->listener. Nothing is connected or started yet.
+ * *@out is the caller's to close; on failure it is NULL. @options is read here and not kept, but for @options->listener. Nothing is
+ * connected or started yet.
  *   -EINVAL  an option is out of range or does not go with another, an address cannot be read or resolved, or
  *            options->size is not known; -ENAMETOOLONG: the path to record into (VFIOMIG_USAGE)
  *   -EPERM   a key file that others may read; -ENOENT and other errnos of a key or certificate, -EINVAL: it is none
@@ -212,8 +211,8 @@ int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role,
 			   struct vfiomig_error *err);
 
 /*
- * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The
- * first that is added is device 0 of _stats and _budget. After -ENOMEM and -EMFILE the session is only to be closed.
+ * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The first that is added
+ * is device 0 of _stats and _budget. After -ENOMEM and -EMFILE the session is only to be closed.
  *   -E2BIG   there are VFIOMIG_DEVICES_MAX already (VFIOMIG_USAGE)
  *   -EBUSY   the session has started, or the device is in one that is not closed (VFIOMIG_USAGE)
  *   -ENOMEM, -EMFILE (VFIOMIG_INTERNAL)
@@ -222,8 +221,7 @@ int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_d
 			       struct vfiomig_error *err);
 
 /*
- * Create the threads and begin; returns at once. After a failure nothing was touched, and _close is all that is left to
- * do.
+ * Create the threads and begin; returns at once. After a failure nothing was touched, and _close is all that is left to do.
  *   -EINVAL   no device, or two of one name; -EBUSY: started already (both VFIOMIG_USAGE)
  *   -ENOTSUP  a device cannot migrate as it is asked to: no STOP_COPY, several and no P2P, no PRE_COPY where it is
  *             asked for, or a VMM's device (vfio:fd=) with the gate on and VFIOMIG_NO_PLATFORM (VFIOMIG_PREFLIGHT)
@@ -234,48 +232,44 @@ int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_d
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err);
 
 /*
- * Readable when _dispatch has something to do: for poll, epoll (level-triggered) and the like, never to be read. Stays
- * the session's, and the same until _close.
+ * Readable when _dispatch has something to do: for poll, epoll (level-triggered) and the like, never to be read. Stays the session's,
+ * and the same until _close.
  */
 int vfiomig_session_fd(const struct vfiomig_session *session);
 
 /*
- * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and
- * _close. Returns 1 once the session has ended, all its threads are idle and all that happened was told, 0 before. One
- * thread at a time.
+ * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and _close. Returns 1
+ * once the session has ended, all its threads are idle and all that happened was told, 0 before. One thread at a time.
  */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 
 /*
- * The blocking form: _start, then _dispatch until the end, then _result. Returns the result's code. Without
- * VFIOMIG_OWN_COMMIT somebody has to commit: the prepared callback, or another thread. What _start refuses is in
- * @result as well.
+ * The blocking form: _start, then _dispatch until the end, then _result. Returns the result's code. Without VFIOMIG_OWN_COMMIT somebody
+ * has to commit: the prepared callback, or another thread. What _start refuses is in @result as well.
  */
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
- * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers
- * too; takes no lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT
- * is on its way, and the destination's answer decides; a source that has none and asks for it gives up the asking and
- * ends in doubt. Where the caller commits, too late is when its own _commit has returned 0, and 0 means that no _commit
- * after it will.
+ * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
+ * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
+ * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt. Where the caller commits,
+ * too late is when its own _commit has returned 0, and 0 means that no _commit after it will.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
 
 /*
- * The commit, where the sessions do not do it themselves (VFIOMIG_OWN_COMMIT). The destination is prepared when all is
- * loaded and checked and its devices are in STOP; the source, when it has heard that and its own devices are in STOP.
- * Both then hold, as long as the caller wants: no timer runs, and neither the peer's silence nor the loss of the
- * control connection ends it. The programs around them decide, over a protocol of their own, always in this order:
+ * The commit, where the sessions do not do it themselves (VFIOMIG_OWN_COMMIT). The destination is prepared when all is loaded and
+ * checked and its devices are in STOP; the source, when it has heard that and its own devices are in STOP. Both then hold, as long as
+ * the caller wants: no timer runs, and neither the peer's silence nor the loss of the control connection ends it. The programs around
+ * them decide, over a protocol of their own, always in this order:
  *
  *   the destination's program says that it is prepared; the source's calls _commit, and only if that returned 0 it
  *   tells the destination's, which calls _commit. Whoever does not want to calls _cancel and says so.
  *
- * At the source 0 means that from here on the devices are the destination's: they stay in STOP, whatever happens. The
- * session ends as soon as the destination says that it runs; or without that, with destination_state "unknown", when
- * the connection is lost, after twice hold_ms, or by _cancel. If the destination gives up without having run, it ends
- * with VFIOMIG_IN_DOUBT, "destination-aborted": then _take_back. At the destination 0 means that its devices are
- * started now.
+ * At the source 0 means that from here on the devices are the destination's: they stay in STOP, whatever happens. The session ends as
+ * soon as the destination says that it runs; or without that, with destination_state "unknown", when the connection is lost, after
+ * twice hold_ms, or by _cancel. If the destination gives up without having run, it ends with VFIOMIG_IN_DOUBT, "destination-aborted":
+ * then _take_back. At the destination 0 means that its devices are started now.
  *
  * Any thread, from the callbacks too; takes a lock, so not in signal handlers.
  *   -EAGAIN     not prepared: the other program's word may come before this session's own; call again when prepared
@@ -290,37 +284,36 @@ int vfiomig_session_commit(struct vfiomig_session *session);
 int vfiomig_session_prepared(struct vfiomig_session *session);
 
 /*
- * Source that committed and has ended: run its devices again, which they left at the stop. The caller vouches that the
- * destination does not run and never will; nobody else knows. Blocks for as long as the devices take. @result says how
- * it went: VFIOMIG_CANCELLED, named "taken-back", or VFIOMIG_SOURCE_STUCK. -EINVAL: it is not such a source, was taken
- * back already, or has heard from the destination that it runs.
+ * Source that committed and has ended: run its devices again, which they left at the stop. The caller vouches that the destination does
+ * not run and never will; nobody else knows. Blocks for as long as the devices take. @result says how it went: VFIOMIG_CANCELLED, named
+ * "taken-back", or VFIOMIG_SOURCE_STUCK. -EINVAL: it is not such a source, was taken back already, or has heard from the destination
+ * that it runs.
  */
 int vfiomig_session_take_back(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
- * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and
- * nothing is said. The session ends as it does by such a loss (VFIOMIG_FABRIC), and after COMMIT it asks. For a
- * watchdog, when even cancel's word to the peer is one too many. Any thread, any time before _close, signal handlers
- * too; takes no lock.
+ * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and nothing is said. The
+ * session ends as it does by such a loss (VFIOMIG_FABRIC), and after COMMIT it asks. For a watchdog, when even cancel's word to the
+ * peer is one too many. Any thread, any time before _close, signal handlers too; takes no lock.
  */
 void vfiomig_session_yank(struct vfiomig_session *session);
 
 /*
- * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it.
- * -EAGAIN: none was made yet, or it is the destination; -EINVAL: estimate->size is not known.
+ * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it. -EAGAIN: none was
+ * made yet, or it is the destination; -EINVAL: estimate->size is not known.
  */
 int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_estimate *estimate);
 
 /*
- * Where the time went, after the end. -ENOMEM; -EAGAIN: the session has not ended, or never stopped a device; -EINVAL:
- * budget->size is not known.
+ * Where the time went, after the end. -ENOMEM; -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is
+ * not known.
  */
 int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget);
 
 /*
- * Source with VFIOMIG_EXTERNAL_SWITCHOVER: stop now, as soon as the initial bytes are loaded. Any thread, once. A VMM stops its processors
- * first, so that no guest drives a device that stands still, and before that it waits for VFIOMIG_EVENT_SWITCHOVER_READY; without
- * the flag the session stops the devices when it thinks fit.
+ * Source with VFIOMIG_EXTERNAL_SWITCHOVER: stop now, as soon as the initial bytes are loaded. Any thread, once. A VMM stops its
+ * processors first, so that no guest drives a device that stands still, and before that it waits for VFIOMIG_EVENT_SWITCHOVER_READY;
+ * without the flag the session stops the devices when it thinks fit.
  */
 void vfiomig_session_switchover(struct vfiomig_session *session);
 
@@ -329,10 +322,9 @@ void vfiomig_session_iterables_done(struct vfiomig_session *session);
 void vfiomig_session_platform_ready(struct vfiomig_session *session);
 
 /*
- * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to
- * it; destination: arrived over it). The others take over; without one that lives the session ends. Any thread, any
- * time before; once per lane; a lane that the session does not have, or that never carries so much, is not lost.
- * -EINVAL: no session has such a lane.
+ * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to it; destination:
+ * arrived over it). The others take over; without one that lives the session ends. Any thread, any time before; once per lane; a lane
+ * that the session does not have, or that never carries so much, is not lost. -EINVAL: no session has such a lane.
  */
 int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, uint64_t bytes);
 
@@ -340,10 +332,10 @@ int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, ui
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);
 
 /*
- * What every thread, lane and device of it does and waits for, and since when, as lines without a newline for a person
- * to read: @line is called with each, on the caller's thread and without a lock. Any thread, any time between _start's
- * return and _close, also while a device is stuck: nothing but short-lived locks is taken, and neither a device nor the
- * peer is asked. The wording is no interface. -ENOMEM.
+ * What every thread, lane and device of it does and waits for, and since when, as lines without a newline for a person to read: @line
+ * is called with each, on the caller's thread and without a lock. Any thread, any time between _start's return and _close, also while a
+ * device is stuck: nothing but short-lived locks is taken, and neither a device nor the peer is asked. The wording is no interface.
+ * -ENOMEM.
  */
 int vfiomig_session_describe(struct vfiomig_session *session, void (*line)(void *context, const char *text),
 			     void *context);
@@ -355,15 +347,15 @@ int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_resul
 void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16]);
 
 /*
- * Source whose session ended in doubt: if the journal holds a decision by now, carry it out (the devices resume, or
- * stay stopped for good), and @result says how. -EAGAIN: there is none yet; -EINVAL: it is not in doubt.
+ * Source whose session ended in doubt: if the journal holds a decision by now, carry it out (the devices resume, or stay stopped for
+ * good), and @result says how. -EAGAIN: there is none yet; -EINVAL: it is not in doubt.
  */
 int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
- * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device
- * that is stuck in a call is not waited for: its thread, and all that the call may still touch (the slots' memory above
- * all), stay as long as this process lives, and vfiomig_device_close does nothing for it.
+ * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device that is stuck in
+ * a call is not waited for: its thread, and all that the call may still touch (the slots' memory above all), stay as long as this
+ * process lives, and vfiomig_device_close does nothing for it.
  */
 void vfiomig_session_close(struct vfiomig_session *session);
 

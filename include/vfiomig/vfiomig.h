@@ -14,7 +14,7 @@
 #include <vfiomig/recording.h>
 #include <vfiomig/session.h>
 
-/* "MAJOR.MINOR.PATCH" of the library that runs. */
+/* "MAJOR.MINOR.PATCH" of the library that runs. Static. */
 const char *vfiomig_version(void);
 
 #endif

@@ -185,15 +185,19 @@ programs_of_the_page()
 	grep -qx 'source retired, destination running: done' destination.err
 }
 
-@test "where the other VMM has gone, the source of libvfiomig(3) runs again" {
+@test "where the other VMM goes while the devices stand still, the source of libvfiomig(3) runs again" {
 	local code=0
 	programs_of_the_page
-	timeout -k 5 $patience_s ./source "unix:$PWD/socket" sim:bytes=8M </dev/null >&6 2>source.err 3>&- || code=$?
+	mkfifo words
+	exec 7<>words
+	# Whoever it talks to goes at its first word, which says that the devices have stopped.
+	timeout -k 5 $patience_s ./source "unix:$PWD/socket" sim:bytes=8M < <(head -c 1 <&7 >/dev/null 3>&-) >&7 2>source.err 3>&- || code=$?
 	[[ $code == 9 ]]
-	grep -q '^source running, ' source.err
+	grep -qx 'source running, destination reset: cancelled at the source' source.err
 	code=0
 	wait "${pids[0]}" || code=$?
 	[[ $code == 9 ]]
+	grep -q '^source running, destination reset: ' destination.err
 }
 
 # What the cookbook's blocks call, with simulated devices for real ones, a socket that no other test has, and no hurry. What they say that an
