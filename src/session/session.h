@@ -148,7 +148,8 @@ struct vfiomig_session {
 	uint64_t due_since_ns;		/* PRE_COPY could end, but for the estimate; 0: it could not */
 	uint64_t least_bytes, least_ns; /* the least that was left since initial bytes are through, and since when */
 	uint64_t complete_ns;		/* when PRE_COPY had given all that it can */
-	bool due_told;
+	bool due_told, ready_told;
+	bool switchover_ready;		   /* the initial bytes are loaded; under snapshot_lock */
 	struct vfiomig_estimate estimate;  /* under snapshot_lock; terms 0: none was made */
 	struct telemetry_clock switchover; /* destination: under snapshot_lock */
 	atomic_llong peer_offset_ns;	   /* destination: its clock less the source's */
@@ -210,6 +211,7 @@ struct vfiomig_session {
 	unsigned log_lost;	    /* lines for which there was no room; told once there is */
 	uint64_t progress_ns;	    /* control thread */
 	atomic_bool progress_due;   /* for the next dispatch */
+	bool wake_caller;	    /* control thread: the caller is to be woken at the end of its round */
 	struct vfiomig_event *told; /* TOLD_MAX ring of what the caller has not heard yet; NULL: it wants none */
 	unsigned told_head, told_count;
 	uint64_t estimate_told_ns; /* control thread */
@@ -227,6 +229,9 @@ void session_post_fact(struct vfiomig_session *session, enum core_fact fact);
 void session_post_failure(struct vfiomig_session *session, const struct vfiomig_error *error);
 bool session_take_event(struct vfiomig_session *session, struct session_event *event);
 void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Control thread: the caller is woken at the end of its round. */
+void session_log_later(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void session_notify(struct vfiomig_session *session);
 void session_signal(int event_fd);
