@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happened in a session, as facts for programs: each with the time at which it happened, not at which it was told. They come from
- * _dispatch and _run, by the event callback of the options, in the order in which they happened.
+ * What happened in a session, as facts for programs: each with the time at which it happened, not at which it was told.
+ * They come from _dispatch and _run, by the event callback of the options, in the order in which they happened.
  */
 #ifndef VFIOMIG_EVENT_H
 #define VFIOMIG_EVENT_H
@@ -22,6 +22,8 @@ enum vfiomig_event_kind {
 	VFIOMIG_EVENT_COMMIT,	     /* this side has decided for the destination: no way back on its own */
 	VFIOMIG_EVENT_LANE_LOST,     /* .lane, and .text says why as far as it is known */
 	VFIOMIG_EVENT_LANE_REPLACED, /* the others carry on; source: .packets of .lane go again */
+	/* Source, once: the initial bytes are loaded, so that a switchover would begin at once; whether still, _stats says. */
+	VFIOMIG_EVENT_SWITCHOVER_READY,
 };
 
 struct vfiomig_event {

@@ -19,16 +19,31 @@ static const struct {
 	{ "vfio", vfio_open },
 };
 
+/* What a program says of its device goes into messages and files of fixed size. */
+static int check_info(struct vfiomig_device_info *info, struct vfiomig_error *err)
+{
+	info->driver[sizeof(info->driver) - 1] = '\0';
+	info->firmware[sizeof(info->firmware) - 1] = '\0';
+	info->psid[sizeof(info->psid) - 1] = '\0';
+	if (info->config_bytes == 0 || info->config_bytes == 256 || info->config_bytes == VFIOMIG_CONFIG_BYTES_MAX)
+		return 0;
+	return error_set(err, VFIOMIG_USAGE, EINVAL, "device-info",
+			 "a config space of %u bytes: there are none but 256 and %d, and devices without",
+			 info->config_bytes, VFIOMIG_CONFIG_BYTES_MAX);
+}
+
 /* A caller without an error struct must not make a back end look twice: operations always get one. */
 static int describe(struct vfiomig_device *device, struct vfiomig_error *err)
 {
 	struct vfiomig_error own = { 0 };
-	int rc = device->ops->describe(device->impl, &device->info, err ? err : &own);
+	int rc;
 
+	device->info.numa_node = -1;
+	rc = device->ops->describe(device->impl, &device->info, err ? err : &own);
 	if (rc)
 		return error_set(err, VFIOMIG_PREFLIGHT, -rc, "describe", "the device cannot be described: %s",
 				 strerror(-rc));
-	return 0;
+	return check_info(&device->info, err);
 }
 
 static int open_kind(struct vfiomig_device *device, const struct spec *spec, struct vfiomig_error *err)

@@ -186,6 +186,9 @@ static bool stats_of_core(struct vfiomig_session *session, struct vfiomig_stats 
 		stats->device[device - session->device].precopy_bytes = core->device[d].precopied.bytes;
 		stats->gate |= core->device[d].gated;
 	}
+	stats->switchover_ready = session->switchover_ready;
+	for (unsigned d = 0; d < session->devices; d++)
+		stats->pending[d] = session->device[d].precopy.pending;
 	for (unsigned l = 0; l < core->lanes; l++)
 		stats->lanes_lost += core->lane[l].state != CORE_LANE_LIVE;
 	if (agreed && plan->lanes) {

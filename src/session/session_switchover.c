@@ -104,7 +104,27 @@ static bool initial_through(struct vfiomig_session *session, unsigned d, const s
 	return view->stuck_ns && now >= view->stuck_ns + GAIN_MS * NS_PER_MS;
 }
 
-/* Has the destination loaded all initial bytes, and have the devices given what PRE_COPY can, or the caller said that it is enough? */
+/* Has the destination loaded all initial bytes? Whoever stops a VM for the switchover wants to know before. */
+static bool judge_ready(struct vfiomig_session *session, uint64_t now)
+{
+	struct vfiomig_event event = { .kind = VFIOMIG_EVENT_SWITCHOVER_READY };
+	bool ready = true;
+
+	for (unsigned d = 0; d < session->devices && ready; d++) {
+		const struct session_precopy view = look(session, d);
+
+		ready = !session->core.device[d].precopy || initial_through(session, d, &view, now);
+	}
+	pthread_mutex_lock(&session->snapshot_lock);
+	session->switchover_ready = ready;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	if (ready && !session->ready_told)
+		session_tell(session, &event);
+	session->ready_told |= ready;
+	return ready;
+}
+
+/* Have the devices given what PRE_COPY can, or has the caller said that it is enough? */
 static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 {
 	bool all_dry = true;
@@ -116,8 +136,6 @@ static bool precopy_complete(struct vfiomig_session *session, uint64_t now)
 		if (!session->core.device[d].precopy)
 			continue;
 		view = look(session, d);
-		if (!initial_through(session, d, &view, now))
-			return false;
 		all_dry &= view.dry && view.initial_read;
 		left_bytes += view.pending.initial_bytes + view.pending.dirty_bytes;
 	}
@@ -179,15 +197,17 @@ void session_judge_switchover(struct vfiomig_session *session)
 	const struct vfiomig_options *options = &session->options;
 	struct vfiomig_estimate estimate;
 	uint64_t now = clock_now_ns();
+	bool ready;
 
 	if (session->role != VFIOMIG_SOURCE || session->core.phase != PHASE_PRECOPY || session->due_told)
 		return;
 	session_measure_again(session);
 	estimate = reckon(session);
 	tell_estimate(session, estimate.expected_us, now, false);
+	ready = judge_ready(session, now);
 	if (options->flags & VFIOMIG_EXTERNAL_SWITCHOVER && !atomic_load(&session->switchover_asked))
 		return;
-	if (!precopy_complete(session, now) || !rates_are_fresh(session, now))
+	if (!ready || !precopy_complete(session, now) || !rates_are_fresh(session, now))
 		return;
 	if (!session->due_since_ns)
 		session->due_since_ns = now;

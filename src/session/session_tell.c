@@ -32,6 +32,8 @@ const char *vfiomig_event_name(enum vfiomig_event_kind kind)
 		return "lane-lost";
 	case VFIOMIG_EVENT_LANE_REPLACED:
 		return "lane-replaced";
+	case VFIOMIG_EVENT_SWITCHOVER_READY:
+		return "switchover-ready";
 	}
 	return "unknown";
 }
@@ -63,7 +65,7 @@ static void tell(struct vfiomig_session *session, struct vfiomig_event *event)
 	if (session->told_count >= room)
 		return;
 	session->told[(session->told_head + session->told_count++) % TOLD_MAX] = *event;
-	session_notify(session);
+	session->wake_caller = true;
 }
 
 void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)

@@ -10,9 +10,12 @@
 
 /*
  * session_tell.c. Control thread: @event gets its times, its session, and its phase if it has none; nothing happens where the caller does not
- * listen. An estimate is dropped rather than let the ring run over.
+ * listen. An estimate is dropped rather than let the ring run over. The caller is woken at the end of this thread's round.
  */
 void session_tell(struct vfiomig_session *session, struct vfiomig_event *event);
+/* session_events.c. The same of a log line; session_log_line wakes the caller at once. */
+void session_log_later(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* What core was before a step. */
 struct session_witness {

@@ -80,6 +80,17 @@ line() { grep -qxF -- "$1" vmm.out || fail "not said: $1"; }
 	line "source: source retired, destination running, device in STOP"
 }
 
+@test "a program that follows the headers has never two that run, whatever happens to it and when" {
+	local out
+	# shellcheck disable=SC2046 # words
+	cc -std=c17 -D_GNU_SOURCE $(flags_of "$build") -I "$prefix/include" -o embedder "$top"/tests/support/embedder/*.c \
+		"$(library)" "-Wl,-rpath,$(dirname "$(library)")"
+	out=$(timeout -k 5 $patience_s ./embedder 1 100 2>&1) || fail "$out"
+	echo "$out"
+	# Not by the luck of its choices: each way out was taken.
+	[[ $out =~ ran\ [1-9].*stayed\ [1-9].*given\ back\ [1-9].*closed\ [1-9] ]]
+}
+
 @test "the example VMM migrates a device by its own commit and its own gate" {
 	vmm 0
 	line "destination: config state loaded, interrupts armed"

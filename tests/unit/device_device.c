@@ -10,6 +10,9 @@
 struct own {
 	enum vfiomig_state state;
 	int describe_rc;
+	uint32_t config_bytes; /* that it claims to have */
+	bool unterminated;     /* its strings fill their room to the last byte */
+	bool anywhere;	       /* it does not know its node */
 	int closed;
 };
 
@@ -19,7 +22,14 @@ static int describe(void *dev, struct vfiomig_device_info *info, struct vfiomig_
 
 	if (own->describe_rc == -EIO)
 		return error_set(err, VFIOMIG_DEVICE, EIO, "mine", "my own sentence");
-	info->numa_node = 3;
+	if (!own->anywhere)
+		info->numa_node = 3;
+	info->config_bytes = own->config_bytes;
+	if (own->unterminated) {
+		memset(info->driver, 'd', sizeof(info->driver));
+		memset(info->firmware, 'f', sizeof(info->firmware));
+		memset(info->psid, 'p', sizeof(info->psid));
+	}
 	return own->describe_rc;
 }
 
@@ -134,6 +144,46 @@ Test(device, keeps_the_sentence_of_a_describe_that_fails)
 	cr_assert_str_eq(err.text, "my own sentence");
 	cr_assert_eq(vfiomig_device_wrap(&device, &ops, &own, NULL, VFIOMIG_GATE_AUTO, NULL), -EIO);
 	cr_assert_eq(own.closed, 0);
+}
+
+Test(device, refuses_a_config_space_of_a_size_that_none_has)
+{
+	static const uint32_t none[] = { 1, 64, 255, 4095, VFIOMIG_CONFIG_BYTES_MAX + 1, UINT32_MAX };
+	struct vfiomig_device *device;
+
+	for (unsigned i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		struct own own = { .config_bytes = none[i] };
+		struct vfiomig_error err = { 0 };
+
+		cr_assert_eq(vfiomig_device_wrap(&device, &ops, &own, NULL, VFIOMIG_GATE_AUTO, &err), -EINVAL);
+		cr_assert_eq(err.code, VFIOMIG_USAGE);
+		cr_assert_str_eq(err.name, "device-info");
+		cr_assert_null(device);
+	}
+}
+
+Test(device, ends_the_strings_of_a_describe_that_filled_them)
+{
+	struct own own = { .unterminated = true };
+	const struct vfiomig_device_info *info;
+	struct vfiomig_device *device;
+
+	cr_assert_eq(vfiomig_device_wrap(&device, &ops, &own, NULL, VFIOMIG_GATE_AUTO, NULL), 0);
+	info = vfiomig_device_info(device);
+	cr_assert_eq(strlen(info->driver), sizeof(info->driver) - 1);
+	cr_assert_eq(strnlen(info->firmware, sizeof(info->firmware)), sizeof(info->firmware) - 1);
+	cr_assert_eq(strnlen(info->psid, sizeof(info->psid)), sizeof(info->psid) - 1);
+	vfiomig_device_close(device);
+}
+
+Test(device, is_on_no_known_node_where_nobody_says)
+{
+	struct own own = { .anywhere = true };
+	struct vfiomig_device *device;
+
+	cr_assert_eq(vfiomig_device_wrap(&device, &ops, &own, NULL, VFIOMIG_GATE_AUTO, NULL), 0);
+	cr_assert_eq(vfiomig_device_info(device)->numa_node, -1);
+	vfiomig_device_close(device);
 }
 
 Test(device, gives_a_sentence_to_a_describe_that_has_none)

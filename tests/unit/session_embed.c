@@ -2,7 +2,9 @@
 /* A program around two sessions, by the public headers alone: what it may rely on at any moment, and what its mistakes cost. */
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,5 +234,128 @@ Test(embed, a_cancel_that_was_accepted_is_not_overtaken_by_a_commit)
 		dispatch_to_the_end();
 		assert_result(0, VFIOMIG_CANCELLED, "running", "reset");
 		end();
+	}
+}
+
+static unsigned readies;
+
+static void on_event(void *context, const struct vfiomig_event *event)
+{
+	(void)context;
+	readies += event->kind == VFIOMIG_EVENT_SWITCHOVER_READY;
+	if (event->kind == VFIOMIG_EVENT_SWITCHOVER)
+		cr_assert_eq(readies, 1, "it was stopped, and nobody had said that it could be");
+}
+
+static bool is_ready(void)
+{
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
+
+	cr_assert_eq(vfiomig_session_stats(session[0], &stats), 0);
+	cr_assert_str_neq(stats.phase, "SWITCHOVER");
+	return stats.switchover_ready;
+}
+
+/* What a VMM needs to know before it stops its processors: they stand still until the switchover has ended. */
+Test(embed, a_program_hears_when_a_switchover_would_begin_at_once_and_what_is_left)
+{
+	static const char *const specs[] = { "sim:bytes=1M",
+					     "sim:bytes=1M,precopy=enomsg,precopy-bytes=512K,initial-bytes=256K" };
+
+	for (unsigned i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		struct vfiomig_stats stats = { .size = sizeof(stats) };
+
+		readies = 0;
+		prepare(specs[i], specs[i]);
+		options[0].flags |= VFIOMIG_EXTERNAL_SWITCHOVER;
+		options[0].event = on_event;
+		begin();
+		while (!is_ready() || !readies) {
+			poll(&(struct pollfd){ vfiomig_session_fd(session[0]), POLLIN, 0 }, 1, LIMIT_MS);
+			cr_assert_eq(vfiomig_session_dispatch(session[0]), 0);
+		}
+		cr_assert_eq(vfiomig_session_stats(session[0], &stats), 0);
+		cr_assert_str_eq(stats.phase, "PRECOPY");
+		cr_assert_eq(stats.pending[0].precopy_known, i == 1);
+		cr_assert_eq(stats.pending[0].initial_bytes, 0);
+		cr_assert_eq(stats.pending[0].stop_copy_known, i == 1);
+		cr_assert(i == 0 || stats.device[0].bytes >= 256 << 10);
+		vfiomig_session_switchover(session[0]);
+		dispatch_to_the_end();
+		cr_assert_eq(readies, 1);
+		assert_result(0, VFIOMIG_OK, "retired", "running");
+		end();
+	}
+}
+
+struct belongings {
+	unsigned fds, threads;
+};
+
+static unsigned count(const char *folder, bool descriptors)
+{
+	DIR *list = opendir(folder);
+	struct dirent *entry;
+	unsigned found = 0;
+
+	cr_assert_not_null(list);
+	while ((entry = readdir(list)))
+		if (entry->d_name[0] != '.' && !(descriptors && atoi(entry->d_name) == dirfd(list)))
+			found++;
+	closedir(list);
+	return found;
+}
+
+static struct belongings belongings(void)
+{
+	return (struct belongings){ count("/proc/self/fd", true), count("/proc/self/task", false) };
+}
+
+static void assert_same(struct belongings before)
+{
+	struct belongings now = belongings();
+
+	cr_assert_eq(now.fds, before.fds, "%u descriptors, not %u", now.fds, before.fds);
+	cr_assert_eq(now.threads, before.threads, "%u threads, not %u", now.threads, before.threads);
+}
+
+static unsigned inheritable(void)
+{
+	unsigned found = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		found += fcntl(fd, F_GETFD) == 0;
+	return found;
+}
+
+Test(embed, leaves_neither_descriptors_nor_threads_behind_and_lets_no_child_have_any)
+{
+	struct belongings before;
+	unsigned own;
+
+	/* Libraries below keep what they opened first. */
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	begin();
+	dispatch_to_the_end();
+	end();
+	before = belongings();
+	own = inheritable();
+	prepare("sim:bytes=1M", "sim:bytes=1M");
+	create(0);
+	create(1); /* and no start */
+	end();
+	assert_same(before);
+	for (unsigned i = 0; i < 3; i++) {
+		prepare("sim:bytes=1M", i == 2 ? "sim:bytes=1M,fail-state=RESUMING" : "sim:bytes=1M");
+		begin();
+		while (i < 2 && !both_are_prepared())
+			poll(NULL, 0, 1);
+		cr_assert_eq(inheritable(), own, "a child would have some");
+		if (i == 1)
+			vfiomig_session_cancel(session[0]);
+		if (i != 1)
+			dispatch_to_the_end();
+		end(); /* in the middle of it */
+		assert_same(before);
 	}
 }

@@ -2,7 +2,7 @@
 /*
  * A VMM of two halves in one process that follows the headers to the letter, while everything else happens to it at any moment: cancels and
  * yanks from other threads, from callbacks and from a signal handler, looks from three threads at once, a close in the middle. Its devices
- * are its own, so they know who runs: never both, never without the source's commit, and never on other bytes than the source's.
+ * (own.h) know who runs.
  *
  *   embedder SEED ROUNDS
  *
@@ -17,12 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <vfiomig/vfiomig.h>
+#include "own.h"
 
-enum { SIDES = 2, LIMIT_MS = 60000, BYTES_MAX = 1 << 20 };
+enum { SIDES = 2, LIMIT_MS = 60000 };
 
 /* What befalls a half; drawn for each. */
 enum trouble {
@@ -39,28 +38,30 @@ enum trouble {
 };
 
 struct half {
-	bool source;
 	enum trouble trouble;
 	unsigned after; /* looks until it comes */
 	struct vfiomig_device *device;
 	struct vfiomig_session *session;
-	enum vfiomig_state state;
-	int fd; /* data_fd; -1: none */
-	atomic_bool runs;
+	struct own own;
 	unsigned prepared, ends; /* how often it was told */
 	atomic_bool may_commit;
 	pthread_t thread;
 };
 
+/* Each way out is taken once, whatever the seed. */
+static const enum trouble first[][SIDES] = {
+	{ NOTHING, NOTHING }, { CANCEL, NOTHING }, { NOTHING, CANCEL_AT_COMMIT }, { CLOSE, NOTHING }
+};
+
+enum { FIRST_ROUNDS = sizeof(first) / sizeof(first[0]) };
+
 static struct half half[SIDES];
-static uint8_t content[BYTES_MAX];
-static size_t content_bytes;
-static unsigned long long seed, rounds;
-static atomic_bool source_committed, source_says_no;
+static unsigned long long seed, rounds, round_number;
+static atomic_bool source_says_no;
 static unsigned ran, stayed, given_back, closed; /* rounds */
 static _Atomic(struct vfiomig_session *) to_cancel;
 
-static void wrong(const char *what)
+void wrong(const char *what)
 {
 	fprintf(stderr, "seed %llu: %s\n", seed, what);
 	_exit(1);
@@ -78,90 +79,6 @@ static unsigned draw(unsigned below)
 	return (unsigned)(state >> 20) % below;
 }
 
-/* The device: its state is a file in memory. */
-
-static int describe(void *dev, struct vfiomig_device_info *info, struct vfiomig_error *err)
-{
-	(void)dev, (void)err;
-	strcpy(info->driver, "embedder");
-	info->migration_flags = VFIOMIG_MIGRATION_STOP_COPY | VFIOMIG_MIGRATION_P2P;
-	info->expected_bytes = content_bytes;
-	info->numa_node = -1;
-	return 0;
-}
-
-static void set_runs(struct half *this, bool runs)
-{
-	atomic_store(&this->runs, runs);
-	if (runs && atomic_load(&half[!(this - half)].runs))
-		wrong("both run");
-	if (runs && !this->source && !atomic_load(&source_committed))
-		wrong("the destination runs, and the source was never committed");
-}
-
-static bool is_content(int fd)
-{
-	uint8_t *got = malloc(BYTES_MAX + 1);
-	bool same = got && pread(fd, got, BYTES_MAX + 1, 0) == (ssize_t)content_bytes &&
-		    !memcmp(got, content, content_bytes);
-
-	free(got);
-	return same;
-}
-
-static int set_state(void *dev, enum vfiomig_state target, struct vfiomig_error *err)
-{
-	struct half *this = dev;
-
-	(void)err;
-	if (this->state == VFIOMIG_STATE_RESUMING && !is_content(this->fd))
-		return -EINVAL;
-	if (this->fd >= 0)
-		close(this->fd);
-	this->fd = -1;
-	if (target == VFIOMIG_STATE_STOP_COPY || target == VFIOMIG_STATE_RESUMING)
-		this->fd = memfd_create("state", MFD_CLOEXEC);
-	if (target == VFIOMIG_STATE_STOP_COPY &&
-	    (write(this->fd, content, content_bytes) != (ssize_t)content_bytes || lseek(this->fd, 0, SEEK_SET)))
-		return -EIO;
-	this->state = target;
-	set_runs(this, target == VFIOMIG_STATE_RUNNING || target == VFIOMIG_STATE_RUNNING_P2P);
-	return 0;
-}
-
-static enum vfiomig_state get_state(void *dev)
-{
-	return ((struct half *)dev)->state;
-}
-
-static int data_fd(void *dev)
-{
-	return ((struct half *)dev)->fd;
-}
-
-static int reset(void *dev, struct vfiomig_error *err)
-{
-	struct half *this = dev;
-
-	(void)err;
-	if (this->source)
-		wrong("a source's device is reset");
-	if (this->fd >= 0)
-		close(this->fd);
-	this->fd = -1;
-	this->state = VFIOMIG_STATE_RUNNING; /* with its power-on state, which no guest knows */
-	return 0;
-}
-
-static const struct vfiomig_device_ops ops = { .size = sizeof(ops),
-					       .describe = describe,
-					       .set_state = set_state,
-					       .get_state = get_state,
-					       .data_fd = data_fd,
-					       .reset = reset };
-
-/* The program. */
-
 static void on_signal(int number)
 {
 	struct vfiomig_session *session = atomic_load(&to_cancel);
@@ -176,20 +93,15 @@ static void nowhere(void *context, const char *text)
 	(void)context, (void)text;
 }
 
-/* All that may be asked at any time. */
 static void look(struct half *this)
 {
-	struct vfiomig_stats *stats = malloc(sizeof(*stats));
+	struct vfiomig_stats stats = { .size = sizeof(stats) };
 	struct vfiomig_estimate estimate = { .size = sizeof(estimate) };
 	struct vfiomig_result result;
 	uint8_t id[16];
 
-	if (!stats)
-		wrong("no memory");
-	stats->size = sizeof(*stats);
-	if (vfiomig_session_stats(this->session, stats) || !stats->loader || !stats->transport)
+	if (vfiomig_session_stats(this->session, &stats) || !stats.loader || !stats.transport)
 		wrong("no statistics");
-	free(stats);
 	vfiomig_session_estimate(this->session, &estimate);
 	vfiomig_session_describe(this->session, nowhere, NULL);
 	vfiomig_session_id(this->session, id);
@@ -222,10 +134,9 @@ static void decide(void)
 
 	if (!atomic_load(&half[0].may_commit) || !atomic_load(&half[1].may_commit))
 		return;
-	/* Before: the destination's thread must not be the first to know. */
-	rc = vfiomig_session_prepared(half[0].session);
-	if (rc)
+	if (vfiomig_session_prepared(half[0].session))
 		return;
+	/* Before: the destination's thread must not be the first to know. */
 	atomic_store(&source_committed, true);
 	if (vfiomig_session_commit(half[0].session)) {
 		atomic_store(&source_committed, false);
@@ -295,8 +206,8 @@ static void *run(void *argument)
 static void make(struct half *this, struct vfiomig_listener *listener)
 {
 	struct vfiomig_options options = { .size = sizeof(options),
-					   .peer = this->source ? vfiomig_listener_address(listener) : NULL,
-					   .listener = this->source ? NULL : listener,
+					   .peer = this->own.source ? vfiomig_listener_address(listener) : NULL,
+					   .listener = this->own.source ? NULL : listener,
 					   .transport = VFIOMIG_TRANSPORT_TCP,
 					   .gate = VFIOMIG_GATE_ON,
 					   .lanes = 2,
@@ -310,13 +221,17 @@ static void make(struct half *this, struct vfiomig_listener *listener)
 					   .prepared = on_prepared };
 	struct vfiomig_error err = { 0 };
 
-	this->fd = -1;
-	this->state = VFIOMIG_STATE_RUNNING;
-	this->trouble = (enum trouble)(draw(3) ? NOTHING : draw(TROUBLES));
+	this->own.fd = -1;
+	this->own.state = VFIOMIG_STATE_RUNNING;
+	this->trouble = (enum trouble)(draw(2) ? NOTHING : draw(TROUBLES));
 	this->after = draw(60);
-	atomic_store(&this->runs, this->source);
-	if (vfiomig_device_wrap(&this->device, &ops, this, "own", VFIOMIG_GATE_AUTO, &err) ||
-	    vfiomig_session_create(&this->session, this->source ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION, &options,
+	if (round_number < FIRST_ROUNDS) {
+		this->trouble = first[round_number][!this->own.source];
+		this->after = 0;
+	}
+	atomic_store(&this->own.runs, this->own.source);
+	if (vfiomig_device_wrap(&this->device, &own_ops, &this->own, "own", VFIOMIG_GATE_AUTO, &err) ||
+	    vfiomig_session_create(&this->session, this->own.source ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION, &options,
 				   &err) ||
 	    vfiomig_session_add_device(this->session, this->device, &err))
 		wrong(err.text);
@@ -324,9 +239,7 @@ static void make(struct half *this, struct vfiomig_listener *listener)
 
 static bool is_over(struct half *this)
 {
-	struct vfiomig_result result;
-
-	return vfiomig_session_result(this->session, &result) == 0;
+	return vfiomig_session_result(this->session, &(struct vfiomig_result){ 0 }) == 0;
 }
 
 /* What each half says must be what its device is at, and what was decided. */
@@ -336,24 +249,24 @@ static void judge(const struct vfiomig_result *source, const struct vfiomig_resu
 
 	if (half[0].prepared > 1 || half[1].prepared > 1 || half[0].ends > 1 || half[1].ends > 1)
 		wrong("something was told twice");
-	if (committed && half[0].state != VFIOMIG_STATE_STOP)
+	if (committed && half[0].own.state != VFIOMIG_STATE_STOP)
 		wrong("a committed source has not stayed in STOP");
 	if (committed == !strcmp(source->source_state, "running"))
 		wrong("the source does not say what became of it");
-	if (!committed && half[0].state != VFIOMIG_STATE_RUNNING)
+	if (!committed && half[0].own.state != VFIOMIG_STATE_RUNNING)
 		wrong("a source that was not committed does not run");
-	if (atomic_load(&half[1].runs) != !strcmp(destination->destination_state, "running"))
+	if (atomic_load(&half[1].own.runs) != !strcmp(destination->destination_state, "running"))
 		wrong("the destination does not say what became of it");
-	if (!strcmp(source->destination_state, "running") && !atomic_load(&half[1].runs))
+	if (!strcmp(source->destination_state, "running") && !atomic_load(&half[1].own.runs))
 		wrong("the source says that the destination runs");
-	if (!strcmp(destination->source_state, "running") && !atomic_load(&half[0].runs))
+	if (!strcmp(destination->source_state, "running") && !atomic_load(&half[0].own.runs))
 		wrong("the destination says that the source runs");
 }
 
 /* The destination's program has said that it will not: the source's may have its own back. */
 static void take_back(struct vfiomig_result *source)
 {
-	if (!atomic_load(&source_committed) || atomic_load(&half[1].runs) || draw(2))
+	if (!atomic_load(&source_committed) || atomic_load(&half[1].own.runs))
 		return;
 	atomic_store(&source_committed, false);
 	given_back++;
@@ -363,7 +276,7 @@ static void take_back(struct vfiomig_result *source)
 		wrong("it is given back twice");
 }
 
-static void go_on(bool closes)
+static void go_on(void)
 {
 	unsigned looks = 0;
 
@@ -376,8 +289,6 @@ static void go_on(bool closes)
 			if (is_over(&half[!i]) || atomic_load(&source_says_no))
 				vfiomig_session_cancel(half[i].session);
 		}
-		if (closes && looks > half[0].after)
-			return;
 		decide();
 		looks++;
 		poll(NULL, 0, 1);
@@ -388,8 +299,8 @@ static void finish(struct half *this)
 {
 	vfiomig_session_close(this->session);
 	vfiomig_device_close(this->device);
-	if (this->fd >= 0)
-		close(this->fd);
+	if (this->own.fd >= 0)
+		close(this->own.fd);
 }
 
 /* The program's own loop for both, from one thread, with closes in its middle. */
@@ -413,9 +324,9 @@ static void dispatch_until(bool closes)
 				vfiomig_session_cancel(half[i].session);
 		}
 		decide();
-		if (closes && turns++ > half[0].after)
+		if (closes && turns > half[0].after)
 			return;
-		turns += !closes;
+		turns++;
 	}
 }
 
@@ -427,17 +338,20 @@ static void play(void)
 	struct vfiomig_error err = { 0 };
 
 	memset(half, 0, sizeof(half));
+	half[0].own.other = &half[1].own;
+	half[1].own.other = &half[0].own;
 	atomic_store(&source_committed, false);
 	atomic_store(&source_says_no, false);
-	content_bytes = draw(BYTES_MAX);
+	content_bytes = draw(OWN_BYTES_MAX);
 	for (size_t i = 0; i < content_bytes; i += 64)
 		content[i] = (uint8_t)draw(256);
 	if (vfiomig_listener_open(&listener, "127.0.0.1:0", &err))
 		wrong(err.text);
-	half[0].source = true;
+	half[0].own.source = true;
 	make(&half[1], listener);
 	make(&half[0], listener);
-	closes = !by_run && (half[0].trouble == CLOSE || half[1].trouble == CLOSE);
+	closes = half[0].trouble == CLOSE || half[1].trouble == CLOSE;
+	by_run &= !closes; /* a session that runs must not be closed */
 	for (unsigned i = 0; i < SIDES; i++) {
 		if (by_run && pthread_create(&half[i].thread, NULL, run, &half[i]))
 			wrong("no thread");
@@ -445,7 +359,7 @@ static void play(void)
 			wrong(err.text);
 	}
 	if (by_run)
-		go_on(false);
+		go_on();
 	else
 		dispatch_until(closes);
 	for (unsigned i = 0; i < SIDES && by_run; i++)
@@ -460,12 +374,12 @@ static void play(void)
 	finish(&half[0]);
 	finish(&half[1]);
 	vfiomig_listener_close(listener);
-	if (atomic_load(&half[0].runs) && atomic_load(&half[1].runs))
+	if (atomic_load(&half[0].own.runs) && atomic_load(&half[1].own.runs))
 		wrong("both run");
-	if (atomic_load(&half[0].runs) == atomic_load(&source_committed))
+	if (atomic_load(&half[0].own.runs) == atomic_load(&source_committed))
 		wrong("the source is not where its program left it");
-	ran += atomic_load(&half[1].runs);
-	stayed += atomic_load(&half[0].runs);
+	ran += atomic_load(&half[1].own.runs);
+	stayed += atomic_load(&half[0].own.runs);
 	closed += closes;
 }
 
@@ -478,7 +392,7 @@ int main(int count, char **arguments)
 	seed = strtoull(arguments[1], NULL, 10);
 	rounds = strtoull(arguments[2], NULL, 10);
 	sigaction(SIGUSR1, &action, NULL);
-	for (unsigned long long i = 0; i < rounds; i++, seed++)
+	for (; round_number < rounds; round_number++, seed++)
 		play();
 	printf("ran %u, stayed %u, given back %u, closed %u\n", ran, stayed, given_back, closed);
 	return 0;
