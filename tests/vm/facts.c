@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * facts FILE...: what SIDE.json, as rdma-vfiomig wrote it, says of a migration, as assignments for a shell: SIDE_name='downtime-limit' and so
- * on, empty what is not there. For the suite, which asks after each of its migrations: jq takes half a second to start where the
- * processor is emulated.
+ * on, empty what is not there. Of what doctor wrote, a line for each check: verdict, check, what was found and the command that mends it,
+ * the last two behind a unit separator each. For the suite, which asks after each run of the program: jq takes half a second to start
+ * where the processor is emulated.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -104,6 +105,21 @@ static void tell_session(const json_t *session)
 	tell_all("stop_copy_bytes", budget, "stop_copy_bytes", " ");
 }
 
+static void tell_checks(const json_t *checks)
+{
+	static const char *const members[] = { "verdict", "check", "what", "mend" };
+	static const char *const before[] = { "", " ", "\x1f", "\x1f" };
+
+	for (size_t i = 0; i < json_array_size(checks); i++) {
+		for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
+			const char *text = json_string_value(json_object_get(json_array_get(checks, i), members[m]));
+
+			printf("%s%s", before[m], text ? text : "");
+		}
+		putchar('\n');
+	}
+}
+
 int main(int count, char **files)
 {
 	char name[64];
@@ -120,7 +136,10 @@ int main(int count, char **files)
 		side = name;
 		/* One object for each session: the last one counts. */
 		while ((session = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL))) {
-			tell_session(session);
+			if (json_is_array(session))
+				tell_checks(session);
+			else
+				tell_session(session);
 			json_decref(session);
 		}
 		fclose(file);

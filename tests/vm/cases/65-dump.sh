@@ -21,17 +21,24 @@ dump()
 
 case_a_recording_of_the_kernels_device_is_shown()
 {
-	local recording=$PWD/recording
+	local recording=$PWD/recording ids='' class='' space='' bytes='' packets='' first=''
 	device_new seed=61 config_seed=61 state_size=3000000 precopy_size=1000000
 	recorded "$recording" "vfio:$uuid"
 	dump shown "$recording" --json --packets --bytes 16
 	equal "dump: exit code" $dump_code 0
-	equal "PCI ids, as the kernel's header has them" "$(jq -r '.config.fields[] | select(.name == "Vendor" or .name == "Device") | .value' shown.dump | xargs)" "7911 1"
-	equal "class" "$(jq '.config.fields[] | select(.name == "Class") | .value' shown.dump)" 65280
-	equal "the config state is what was there before the stop" "$(jq '.config.space == .snapshot.space' shown.dump)" true
-	equal "bytes of all packets" "$(jq '[.packets[] | select(.config | not) | .bytes] | add' shown.dump)" "$(status_of "$uuid" bytes_saved)"
-	equal "as many packets as were counted" "$(jq '(.packets | length) == .stream.packets' shown.dump)" true
-	equal "16 bytes of the first" "$(jq '.packets[0].payload | length' shown.dump)" 32
+	{ read -r ids && read -r class && read -r space && read -r bytes && read -r packets && read -r first; } < <(jq -r '
+		([.config.fields[] | select(.name == "Vendor" or .name == "Device") | .value | tostring] | join(" ")),
+		(.config.fields[] | select(.name == "Class") | .value),
+		(.config.space == .snapshot.space),
+		([.packets[] | select(.config | not) | .bytes] | add),
+		((.packets | length) == .stream.packets),
+		(.packets[0].payload | length)' shown.dump) || wrong "the dump says all of it" "$(<shown.dump)"
+	equal "PCI ids, as the kernel's header has them" "$ids" "7911 1"
+	equal "class" "$class" 65280
+	equal "the config state is what was there before the stop" "$space" true
+	equal "bytes of all packets" "$bytes" "$(status_of "$uuid" bytes_saved)"
+	equal "as many packets as were counted" "$packets" true
+	equal "16 bytes of the first" "$first" 32
 	dump text "$recording"
 	matches "in words of lspci" "$(cat text.dump)" 'Control +0x[0-9a-f]{4} +I/O- Mem\+ BusMaster'
 }
@@ -58,15 +65,20 @@ case_an_altered_copy_of_a_recording_is_told_from_it()
 # Another seed: two devices of one kind in other states.
 case_two_devices_of_one_kind_are_compared()
 {
+	local identity='' address='' state=''
 	device_new seed=63 config_seed=63 stream_bytes=200000
 	recorded "$PWD/a" "vfio:$uuid"
 	device_new seed=64 config_seed=64 stream_bytes=200000
 	recorded "$PWD/b" "vfio:$uuid"
 	dump two --diff "$PWD/a" "$PWD/b" --json
 	equal "exit code" $dump_code 1
-	equal "their identity is the same" "$(jq '[.differences[] | select(.part == "device" or .name == "Vendor" or .name == "Class")] | length' two.dump)" 0
-	equal "their base address is not" "$(jq '[.differences[] | select(.part == "config" and .name == "Region 0")] | length' two.dump)" 1
-	equal "nor their state" "$(jq '.stream.differ' two.dump)" true
+	{ read -r identity && read -r address && read -r state; } < <(jq -r '
+		([.differences[] | select(.part == "device" or .name == "Vendor" or .name == "Class")] | length),
+		([.differences[] | select(.part == "config" and .name == "Region 0")] | length),
+		.stream.differ' two.dump) || wrong "the dump says all of it" "$(<two.dump)"
+	equal "their identity is the same" "$identity" 0
+	equal "their base address is not" "$address" 1
+	equal "nor their state" "$state" true
 }
 
 case_a_config_state_in_qemus_layout_is_loaded_by_the_kernels_device()

@@ -2,58 +2,64 @@
 # Sourced in the guest. A wire to send over: a veth pair with both ends in the one network namespace and a soft-RoCE device
 # on each, because rdma_cm does not work on "lo" and soft-RoCE not in other namespaces. A program must bind its source
 # address, else both ends take the same device and nothing crosses the pair.
-source_ip=10.9.1.1 destination_ip=10.9.1.2
+first_source_ip=10.9.1.1 first_destination_ip=10.9.1.2
+source_ip=$first_source_ip destination_ip=$first_destination_ip # the programs'; a case may choose others
 source_rdma=rxe0 destination_rdma=rxe1
 
 net_up()
 {
-	local end
 	modprobe -a veth rdma_rxe rdma_ucm ib_uverbs rdma_cm
-	ip link add va type veth peer name vb
-	for end in va vb; do
-		sysctl -qw net.ipv4.conf.$end.accept_local=1 net.ipv4.conf.$end.rp_filter=0 \
-			net.ipv4.conf.$end.arp_ignore=1 net.ipv4.conf.$end.arp_announce=2
-	done
-	sysctl -qw net.ipv4.conf.all.rp_filter=0
-	ip addr add $source_ip/24 dev va
-	ip addr add $destination_ip/24 dev vb
-	ip link set va mtu 9000 up	# room for RoCE's largest path MTU, 4096
-	ip link set vb mtu 9000 up
-	neighbours_up
+	echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+	pair_up va $first_source_ip vb $first_destination_ip
 	rdma_up
 }
 
-# Permanent neighbours: a first look-up can take 3 s. A link that goes down forgets them.
-neighbours_up()
+# pair_up LINK ADDRESS LINK ADDRESS: two ends of a cable, with room for RoCE's largest path MTU, 4096
+pair_up()
 {
-	ip neigh replace $destination_ip lladdr "$(cat /sys/class/net/vb/address)" dev va nud permanent
-	ip neigh replace $source_ip lladdr "$(cat /sys/class/net/va/address)" dev vb nud permanent
+	local end conf
+	ip link add "$1" type veth peer name "$3"
+	for end in "$1" "$3"; do
+		conf=/proc/sys/net/ipv4/conf/$end
+		echo 1 >"$conf/accept_local"
+		echo 0 >"$conf/rp_filter"
+		echo 1 >"$conf/arp_ignore"
+		echo 2 >"$conf/arp_announce"
+	done
+	ip -batch - <<-END
+		addr add $2/24 dev $1
+		addr add $4/24 dev $3
+		link set $1 mtu 9000
+		link set $3 mtu 9000
+	END
+	pair_whole "$@"
+}
+
+# pair_whole LINK ADDRESS LINK ADDRESS: both ends up, with permanent neighbours: a first look-up can take 3 s. A link that goes down
+# forgets them.
+pair_whole()
+{
+	ip -batch - <<-END
+		link set $1 up
+		link set $3 up
+		neigh replace $4 lladdr $(<"/sys/class/net/$3/address") dev $1 nud permanent
+		neigh replace $2 lladdr $(<"/sys/class/net/$1/address") dev $3 nud permanent
+	END
 }
 
 rdma_up()
 {
 	[ -d /sys/class/infiniband/$source_rdma ] || rdma link add $source_rdma type rxe netdev va
 	[ -d /sys/class/infiniband/$destination_rdma ] || rdma link add $destination_rdma type rxe netdev vb
-	wait_for 5 gid_index $source_rdma $source_ip
-	wait_for 5 gid_index $destination_rdma $destination_ip
+	wait_for 5 gid_index $source_rdma $first_source_ip
+	wait_for 5 gid_index $destination_rdma $first_destination_ip
 }
 
 # A second link between the same two hosts, with a soft-RoCE device on each end: for rails.
 second_source_ip=10.9.2.1 second_destination_ip=10.9.2.2
 second_up()
 {
-	local end
-	ip link add vc type veth peer name vd
-	for end in vc vd; do
-		sysctl -qw net.ipv4.conf.$end.accept_local=1 net.ipv4.conf.$end.rp_filter=0 \
-			net.ipv4.conf.$end.arp_ignore=1 net.ipv4.conf.$end.arp_announce=2
-	done
-	ip addr add $second_source_ip/24 dev vc
-	ip addr add $second_destination_ip/24 dev vd
-	ip link set vc mtu 9000 up
-	ip link set vd mtu 9000 up
-	ip neigh replace $second_destination_ip lladdr "$(</sys/class/net/vd/address)" dev vc nud permanent
-	ip neigh replace $second_source_ip lladdr "$(</sys/class/net/vc/address)" dev vd nud permanent
+	pair_up vc $second_source_ip vd $second_destination_ip
 	rdma link add rxe2 type rxe netdev vc
 	rdma link add rxe3 type rxe netdev vd
 	wait_for 5 gid_index rxe2 $second_source_ip
@@ -81,12 +87,10 @@ far_up()
 	far_pid=$!
 	wait_for 10 far_is_there
 	for link in 1 2; do
-		ip link add "near$link" type veth peer name "far$link" netns "$far_pid"
-		ip addr add "10.9.1$link.2/24" dev "near$link"
-		ip link set "near$link" up
-		in_far ip addr add "10.9.1$link.1/24" dev "far$link"
-		in_far ip link set "far$link" up
-	done
+		printf '%s\n' "link add near$link type veth peer name far$link netns $far_pid" "addr add 10.9.1$link.2/24 dev near$link" \
+			"link set near$link up"
+	done | ip -batch -
+	for link in 1 2; do printf '%s\n' "addr add 10.9.1$link.1/24 dev far$link" "link set far$link up"; done | in_far ip -batch -
 }
 
 far_down()
@@ -114,17 +118,14 @@ rdma_renew()
 net_touched=''
 net_mend()
 {
-	local end
 	[ -n "$net_touched" ] || return 0
 	net_touched=''
 	second_down
 	far_down
-	rdma link delete rxe5 2>/dev/null || true
+	[ ! -d /sys/class/infiniband/rxe5 ] || rdma link delete rxe5
 	[ ! -d /sys/module/e1000e ] || modprobe -r e1000e
-	for end in va vb lo; do tc qdisc del dev $end root 2>/dev/null || true; done
-	ip link set va up
-	ip link set vb up
-	neighbours_up
+	printf 'qdisc del dev %s root\n' va vb lo | tc -force -batch - 2>/dev/null || true
+	pair_whole va $first_source_ip vb $first_destination_ip
 	rdma_renew
 }
 
@@ -140,11 +141,12 @@ network_cards()
 # gid_index DEVICE IP: prints the index of the address among the device's GIDs.
 gid_index()
 {
-	local gids=/sys/class/infiniband/$1/ports/1/gids hex i
+	local gids=/sys/class/infiniband/$1/ports/1/gids gid hex i
 	# shellcheck disable=SC2086,SC2046 # four numbers
-	hex=$(printf '%02x%02x:%02x%02x' ${2//./ })
+	printf -v hex '%02x%02x:%02x%02x' ${2//./ }
 	for i in 0 1 2 3 4 5; do
-		[ "$(cat "$gids/$i" 2>/dev/null)" != "0000:0000:0000:0000:0000:ffff:$hex" ] || { echo "$i"; return 0; }
+		read -r gid 2>/dev/null <"$gids/$i" || continue
+		[ "$gid" != "0000:0000:0000:0000:0000:ffff:$hex" ] || { echo "$i"; return 0; }
 	done
 	return 1
 }

@@ -100,7 +100,7 @@ doctor()
 {
 	doctor_code=0
 	"${doctor_launcher[@]}" "$PROGRAM" doctor --json "$@" >doctor.json 2>doctor.err || doctor_code=$?
-	jq -r '.[] | "\(.verdict) \(.check)\u001f\(.what)\u001f\(.mend // "")"' doctor.json >doctor.lines || true
+	"$top/build/vm/facts" doctor.json >doctor.lines
 }
 
 # transfer: one migration, from both programs' start to their end.
