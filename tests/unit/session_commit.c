@@ -207,12 +207,12 @@ Test(commit, events_are_told_once_and_in_the_order_of_what_happened)
 	dispatch_until(both_prepared);
 	/* A source hears of it, and may commit only when its own devices are in STOP as well. */
 	cr_assert_str_eq(DESTINATION.events, "switchover:STREAM prepared:DRAIN ");
-	cr_assert_str_eq(SOURCE.events, "switchover:PRECOPY prepared:DRAIN ");
+	cr_assert_str_eq(SOURCE.events, "switchover-ready:PRECOPY switchover:PRECOPY prepared:DRAIN ");
 	cr_assert_eq(vfiomig_session_commit(SOURCE.session), 0);
 	cr_assert_eq(vfiomig_session_commit(DESTINATION.session), 0);
 	dispatch_until(both_over);
 	cr_assert_str_eq(DESTINATION.events, "switchover:STREAM prepared:DRAIN commit:HOLD ");
-	cr_assert_str_eq(SOURCE.events, "switchover:PRECOPY prepared:DRAIN commit:HOLD ");
+	cr_assert_str_eq(SOURCE.events, "switchover-ready:PRECOPY switchover:PRECOPY prepared:DRAIN commit:HOLD ");
 	end_both();
 }
 
@@ -233,7 +233,7 @@ Test(commit, a_destination_that_runs_is_its_sources_commit)
 	dispatch_until(both_prepared);
 	cr_assert_eq(vfiomig_session_commit(DESTINATION.session), 0);
 	dispatch_until(both_over);
-	cr_assert_str_eq(SOURCE.events, "switchover:PRECOPY prepared:DRAIN commit:HOLD ");
+	cr_assert_str_eq(SOURCE.events, "switchover-ready:PRECOPY switchover:PRECOPY prepared:DRAIN commit:HOLD ");
 	assert_result(0, VFIOMIG_OK, "retired", "running");
 	end_both();
 }
