@@ -4,6 +4,7 @@
  * own walls refuse it: the same program outside of them is the control. One line per try: its name, and "allowed" or the error's name.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -79,6 +80,12 @@ static long try_home(void)
 	return access("/root", R_OK | X_OK);
 }
 
+/* A node that the test has made of a device which is none of the unit's. */
+static long try_other_device(void)
+{
+	return open("/dev/vfiomig-other", O_RDWR);
+}
+
 static const struct {
 	const char *name;
 	long (*call)(void);
@@ -95,6 +102,7 @@ static const struct {
 	{ "usr", try_usr },
 	{ "etc", try_etc },
 	{ "home", try_home },
+	{ "other-device", try_other_device },
 };
 
 /* In a child each, so that none changes what the next one may. */

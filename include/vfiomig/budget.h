@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the time of a migration goes: before the stop as an estimate, afterwards as a budget. All times of a budget are
- * nanoseconds on the source's clock, counted from the first device's leaving its running state; the destination's are placed
- * there by the clock offset of the fastest round trip, whose half is the stated error.
+ * nanoseconds on the source's clock, counted from the first device's leaving its running state; the destination's are
+ * placed there by the clock offset of the fastest round trip, whose half is the stated error.
  */
 #ifndef VFIOMIG_BUDGET_H
 #define VFIOMIG_BUDGET_H
@@ -63,17 +63,17 @@ struct vfiomig_device_budget {
 	/* The part of its downtime in which its stream flowed: from STOP_COPY until its last packet was loaded. */
 	int64_t streaming_begin_ns, streaming_end_ns;
 	/*
-	 * The slowest stage of that part: VFIOMIG_SPAN_READ, _WIRE or _LOAD, whichever was busy for the largest share of it;
-	 * VFIOMIG_SPAN_COUNT: not known. The shares are 0 to 1.
+	 * The slowest stage of that part: VFIOMIG_SPAN_READ, _WIRE or _LOAD, whichever was busy for the largest share
+	 * of it; VFIOMIG_SPAN_COUNT: not known. The shares are 0 to 1.
 	 */
 	enum vfiomig_span bottleneck;
 	double read_share, wire_share, load_share;
 };
 
 /*
- * A piece of the critical path. The pieces follow each other without gap or overlap from 0 to downtime_ns, along the device that
- * was ready last. In the streaming part each instant belongs to load, else wire, else read, else slot wait, else hand-over; these
- * five are sums, placed one after the other.
+ * A piece of the critical path. The pieces follow each other without gap or overlap from 0 to downtime_ns, along the
+ * device that was ready last. In the streaming part each instant belongs to load, else wire, else read, else slot wait,
+ * else hand-over; these five are sums, placed one after the other.
  */
 struct vfiomig_path_piece {
 	enum vfiomig_span span;

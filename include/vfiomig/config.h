@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The config state: the last packet of a device's stream, here taken apart, put together and named field by field. On the way it
- * is {be32 layout, be32 bytes} and so many bytes in that layout:
+ * The config state: the last packet of a device's stream, here taken apart, put together and named field by field. On
+ * the way it is {be32 layout, be32 bytes} and so many bytes in that layout:
  *
  *   VFIOMIG_CONFIG_RAW   the PCI config space as it was read
- *   VFIOMIG_CONFIG_QEMU  what QEMU sends as a device's config: be64 0xffffffffef100002; be32 2; the config space; 4 times be32,
- *                        whether INTA to INTD is asserted; with MSI-X, its table (16 bytes per vector) and its pending bits (one
- *                        bit per vector, in whole bytes); subsections, if any; be64 0xffffffffef100001
+ *   VFIOMIG_CONFIG_QEMU  what QEMU sends as a device's config: be64 0xffffffffef100002; be32 2; the config space; 4
+ *                        times be32, whether INTA to INTD is asserted; with MSI-X, its table (16 bytes per vector) and
+ *                        its pending bits (one bit per vector, in whole bytes); subsections, if any; be64
+ *                        0xffffffffef100001
  *
  * So a VMM that has QEMU's bytes hands them over behind those eight, and takes them back without.
  */
@@ -38,7 +39,10 @@ enum {
 /* "none", "raw", "qemu"; "?" for a number that is no layout. */
 const char *vfiomig_config_layout_name(enum vfiomig_config_layout layout);
 
-/* All pointers are into the caller's memory: of decode into its blob. From intx on, VFIOMIG_CONFIG_QEMU has it and no other. */
+/*
+ * All pointers are into the caller's memory: of decode into its blob. From intx on, VFIOMIG_CONFIG_QEMU has it and no
+ * other.
+ */
 struct vfiomig_config {
 	size_t size; /* sizeof(struct vfiomig_config), of the caller */
 	enum vfiomig_config_layout layout;
@@ -53,7 +57,8 @@ struct vfiomig_config {
 };
 
 /*
- * Take the config state @blob apart; @config->size is the caller's to set. -EINVAL (VFIOMIG_DEVICE), by name:
+ * Take the config state @blob apart; @config->size is the caller's to set. -EINVAL (VFIOMIG_USAGE): that is not known;
+ * or (VFIOMIG_DEVICE), by name:
  *   "config-blob"              no layout and length, an unknown layout, or a length that is not there
  *   "config-bytes"             the config space has neither 256 nor 4096 bytes
  *   "config-qemu-tag"          QEMU's state does not begin or end with its tags
@@ -64,8 +69,9 @@ struct vfiomig_config {
 int vfiomig_config_decode(struct vfiomig_config *config, const void *blob, size_t bytes, struct vfiomig_error *err);
 
 /*
- * Put @config together in its layout; of QEMU's, vectors is not asked for, but taken from the config space. Returns the bytes of @blob,
- * or -ENOBUFS if it has less room than that, or -EINVAL: space_bytes or layout is none, or extra does not begin as a subsection.
+ * Put @config together in its layout; of QEMU's, vectors is not asked for, but taken from the config space. Returns the
+ * bytes of @blob, or -ENOBUFS if it has less room than that (VFIOMIG_DEVICE), or -EINVAL: space_bytes or layout is
+ * none, extra does not begin as a subsection (VFIOMIG_DEVICE), or config->size is not known (VFIOMIG_USAGE).
  */
 ssize_t vfiomig_config_encode(void *blob, size_t bytes, const struct vfiomig_config *config, struct vfiomig_error *err);
 
@@ -79,7 +85,10 @@ struct vfiomig_config_field {
 	char text[160]; /* what it means, "" where the number says it */
 };
 
-/* Hand every field of @config to @each, in the order of the config space's lists. Of a space that makes no sense, those that do. */
+/*
+ * Hand every field of @config to @each, in the order of the config space's lists. Of a space that makes no sense, those
+ * that do.
+ */
 void vfiomig_config_fields(const struct vfiomig_config *config,
 			   void (*each)(void *context, const struct vfiomig_config_field *field), void *context);
 

@@ -79,14 +79,16 @@ struct vfiomig_pending {
 
 /*
  * The operations of a device. After _start, all of them are called by one thread only, the device's own, and may block;
- * describe is called before that by the caller of vfiomig_device_wrap.
- * @dev is the pointer that was handed to vfiomig_device_wrap. Calls return 0 or a negative errno unless it says otherwise,
- * and put a sentence into @err (which is never NULL) that need not name device or side: the session adds both.
+ * describe is called before that by the caller of vfiomig_device_wrap. @dev is the pointer that was handed to
+ * vfiomig_device_wrap. Calls return 0 or a negative errno unless it says otherwise, and put a sentence into @err (which
+ * is never NULL) that need not name device or side: the session adds both. describe, set_state, get_state, data_fd and
+ * reset must be there; the others may be NULL. A call that does not return within device_timeout_ms makes the device
+ * stuck: it is not called again, and @dev must stay as long as the process lives.
  */
 struct vfiomig_device_ops {
 	size_t size; /* sizeof(struct vfiomig_device_ops) of the caller */
 
-	/* Fill @info (zeroed before, but for numa_node, which is -1). Called once, at wrap, with the device untouched and running. */
+	/* Fill @info (zeroed before, but for numa_node: -1, unknown). Called once, at wrap, with the device untouched and running. */
 	int (*describe)(void *dev, struct vfiomig_device_info *info, struct vfiomig_error *err);
 
 	/*
@@ -102,9 +104,9 @@ struct vfiomig_device_ops {
 	int (*data_fd)(void *dev);
 
 	/*
-	 * What @result <= 0 of a read or write on data_fd means: 0 the stream's end, -ENOMSG nothing for now (PRE_COPY),
-	 * any other negative errno a failure. *@at is the byte of the stream at which the call started; a device that
-	 * knows better corrects it. NULL: the result is taken as it is.
+	 * What @result <= 0 of a read or write on data_fd means: 0 the stream's end, -ENOMSG nothing for now
+	 * (PRE_COPY), any other negative errno a failure. *@at is the byte of the stream at which the call started; a
+	 * device that knows better corrects it. NULL: the result is taken as it is.
 	 */
 	int (*explain)(void *dev, ssize_t result, uint64_t *at);
 
@@ -114,7 +116,10 @@ struct vfiomig_device_ops {
 	 */
 	ssize_t (*config_get)(void *dev, void *blob, size_t bytes, struct vfiomig_error *err);
 
-	/* Load what the source's config_get gave, in RESUMING, after all data. -EINVAL: a read-only byte differs. */
+	/*
+	 * Load what the source's config_get gave, in RESUMING, after all data. -EINVAL: a read-only byte differs. NULL:
+	 * a source that sends any is refused (VFIOMIG_PROTOCOL, "config-unwanted").
+	 */
 	int (*config_put)(void *dev, const void *blob, size_t bytes, struct vfiomig_error *err);
 
 	/*
@@ -127,8 +132,8 @@ struct vfiomig_device_ops {
 	int (*reset)(void *dev, struct vfiomig_error *err);
 
 	/*
-	 * What is still to be read, in any state but ERROR. Fills @pending (zeroed before) as far as the device knows; 0 also if
-	 * it knows nothing. A negative errno is a failure of the device. NULL: it never knows.
+	 * What is still to be read, in any state but ERROR. Fills @pending (zeroed before) as far as the device knows;
+	 * 0 also if it knows nothing. A negative errno is a failure of the device. NULL: it never knows.
 	 */
 	int (*pending)(void *dev, struct vfiomig_pending *pending, struct vfiomig_error *err);
 
@@ -139,9 +144,9 @@ struct vfiomig_device_ops {
 struct vfiomig_device;
 
 /*
- * What a VMM does around the config state of a device, whoever drives its migration: above all of vfio:fd=N, whose interrupts and
- * emulated registers are the VMM's. All of them may be NULL; they are called by the device's own thread, may block, and answer as the
- * operations above. A failure is one of the device's.
+ * What a VMM does around the config state of a device, whoever drives its migration: above all of vfio:fd=N, whose
+ * interrupts and emulated registers are the VMM's. All of them may be NULL; they are called by the device's own thread,
+ * may block, and answer as the operations above. A failure is one of the device's.
  */
 struct vfiomig_device_hooks {
 	size_t size; /* sizeof(struct vfiomig_device_hooks) of the caller */
@@ -160,8 +165,8 @@ struct vfiomig_device_hooks {
 };
 
 /*
- * Before _start; replaces earlier ones. @hooks is copied; @context is handed to them and must outlive the session. -EINVAL
- * (VFIOMIG_USAGE): hooks->size is not known.
+ * Before _start; replaces earlier ones. @hooks is copied; @context is handed to them and must outlive the session.
+ * -EINVAL (VFIOMIG_USAGE): hooks->size is not known.
  */
 int vfiomig_device_set_hooks(struct vfiomig_device *device, const struct vfiomig_device_hooks *hooks, void *context,
 			     struct vfiomig_error *err);
@@ -172,20 +177,27 @@ int vfiomig_device_set_hooks(struct vfiomig_device *device, const struct vfiomig
  *   vfio:fd=N                                       a device descriptor that the caller inherited; stays open after close
  *   sim:bytes=N,seed=N,...                          a simulated device
  *   file:PATH                                       a recorded stream: a source only, that gives what was recorded
- * Options follow after commas; vfio and sim have config-layout=raw|qemu (in which <vfiomig/config.h> a source gives its config state;
- * a destination takes either); every device has name=WORD (how the two sides' devices are matched) and gate=auto|on|off.
- * On success *@out is the caller's to close. On failure nothing is left open and the call returns
+ * Options follow after commas; vfio and sim have config-layout=raw|qemu (in which <vfiomig/config.h> a source gives its
+ * config state; a destination takes either); every device has name=WORD (how the two sides' devices are matched) and
+ * gate=auto|on|off. On success *@out is the caller's to close. On failure nothing is left open and the call returns
  *   -EINVAL  the spec cannot be read (VFIOMIG_USAGE)
- *   -ENODEV  no such device, -EBUSY it is in use, -ENOTSUP it cannot migrate (all VFIOMIG_PREFLIGHT)
- *   -EBADMSG a recording that is truncated or altered, and at which offset (VFIOMIG_PREFLIGHT)
+ *   -ENODEV  no such device, or no VFIO driver has it, -EBUSY it is in use, -ENOTSUP it cannot migrate
+ *            (all VFIOMIG_PREFLIGHT)
+ *   -EACCES and other errnos of the kernel's, of opening and asking the device (VFIOMIG_PREFLIGHT)
+ *   -EBADMSG a recording that is truncated or altered, and at which offset; others as of vfiomig_recording_open
+ *            (VFIOMIG_PREFLIGHT)
+ *   -ENOMEM  (VFIOMIG_INTERNAL)
  */
 int vfiomig_device_open(struct vfiomig_device **out, const char *spec, struct vfiomig_error *err);
 
 /*
  * Make a device of the caller's own operations. @ops, @dev and @name (may be NULL: matched by order; else at most 31
- * characters) are kept by reference (@dev) and by copy (@ops, @name). Shorter @ops of an older caller are fine. Errors: -EINVAL
- * (VFIOMIG_USAGE): a size that cannot be, a mandatory operation is missing, a name that is none, or a described config space of a size
- * that none has; -ENOMEM; and what describe returned.
+ * characters) are kept by reference (@dev) and by copy (@ops, @name). Shorter @ops of an older caller are fine. On
+ * success *@out is the caller's to close, which calls ops->close; on failure it is NULL, and @dev stays the caller's,
+ * unclosed.
+ *   -EINVAL  a size that cannot be, a mandatory operation is missing, a name or gate that is none, or a described config
+ *            space of a size that none has (VFIOMIG_USAGE)
+ *   -ENOMEM  (VFIOMIG_INTERNAL), and what describe returned (VFIOMIG_PREFLIGHT, if it does not say otherwise)
  */
 int vfiomig_device_wrap(struct vfiomig_device **out, const struct vfiomig_device_ops *ops, void *dev, const char *name,
 			enum vfiomig_gate gate, struct vfiomig_error *err);
@@ -200,7 +212,10 @@ const char *vfiomig_device_spec(const struct vfiomig_device *device);
 /* Where it stands. Not while a session that has it is running. */
 enum vfiomig_state vfiomig_device_state(struct vfiomig_device *device);
 
-/* Close it (NULL is fine). Closing the last descriptor of a VFIO device loses its state. */
+/*
+ * Close it (NULL is fine), after all sessions that have it. Closing the last descriptor of a VFIO device loses its
+ * state; one that was handed in (vfio:fd=) stays open. Of a device that is stuck nothing is closed.
+ */
 void vfiomig_device_close(struct vfiomig_device *device);
 
 #ifdef __cplusplus

@@ -11,8 +11,8 @@ extern "C" {
 #endif
 
 /*
- * The outcome of a session. The numbers are the exit codes of rdma-vfiomig and answer one question: which side runs?
- * At the source, 1 to 9 mean that it runs, or was never stopped. At the destination, 1 to 9 mean that its devices were
+ * The outcome of a session. The numbers are the exit codes of rdma-vfiomig and answer one question: which side runs? At
+ * the source, 1 to 9 mean that it runs, or was never stopped. At the destination, 1 to 9 mean that its devices were
  * reset and never ran.
  */
 enum vfiomig_code {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happened in a session, as facts for programs: each with the time at which it happened, not at which it was told. They come from
- * _dispatch and _run, by the event callback of the options, in the order in which they happened.
+ * What happened in a session, as facts for programs: each with the time at which it happened, not at which it was told.
+ * They come from _dispatch and _run, by the event callback of the options, in the order in which they happened.
  */
 #ifndef VFIOMIG_EVENT_H
 #define VFIOMIG_EVENT_H

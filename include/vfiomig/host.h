@@ -35,14 +35,14 @@ struct vfiomig_vfio_device {
 };
 
 /*
- * Fill up to @max entries and return how many there are (may be more than @max), or a negative errno: -ENOMEM.
- * No RDMA in the kernel is no error: 0.
+ * Fill up to @max entries and return how many there are (may be more than @max), or a negative errno: -ENOMEM. No RDMA
+ * in the kernel is no error: 0.
  */
 int vfiomig_host_rdma_devices(struct vfiomig_rdma_device *devices, unsigned max, struct vfiomig_error *err);
 
 /*
- * The same for devices bound to a VFIO driver and for mediated devices. @ask: open each one that nobody uses for a moment to
- * ask for its migration features.
+ * The same for devices bound to a VFIO driver and for mediated devices. @ask: open each one that nobody uses for a
+ * moment to ask for its migration features.
  */
 int vfiomig_host_vfio_devices(struct vfiomig_vfio_device *devices, unsigned max, bool ask, struct vfiomig_error *err);
 

@@ -38,15 +38,19 @@ struct vfiomig_recording_packet {
 };
 
 /*
- * Open the recording @path and read all of it: from then on every byte is known to be what was written. On success *@out is the
- * caller's to close; one thread at a time. On failure it is NULL (all VFIOMIG_PREFLIGHT):
+ * Open the recording @path and read all of it: from then on every byte is known to be what was written. On success
+ * *@out is the caller's to close; one thread at a time. On failure it is NULL, with VFIOMIG_PREFLIGHT:
  *   -ENODEV           there is none; errnos of open(2) and read(2); -EISDIR, -ENOTSUP: it is no regular file
  *   -EPROTONOSUPPORT  a version to come
  *   -EBADMSG          truncated or altered, and at which offset ("recording-damaged")
+ * or -ENOMEM (VFIOMIG_INTERNAL).
  */
 int vfiomig_recording_open(struct vfiomig_recording **out, const char *path, struct vfiomig_error *err);
 
-/* What the device was, with the config space as it was found before anything was stopped; its name, "" if it had none. Until close. */
+/*
+ * What the device was, with the config space as it was found before anything was stopped; its name, "" if it had none.
+ * Until close.
+ */
 const struct vfiomig_device_info *vfiomig_recording_info(const struct vfiomig_recording *recording);
 const char *vfiomig_recording_name(const struct vfiomig_recording *recording);
 
@@ -55,7 +59,9 @@ struct vfiomig_recording_totals vfiomig_recording_totals(const struct vfiomig_re
 /* To before the first packet, where it stands after open. */
 void vfiomig_recording_rewind(struct vfiomig_recording *recording);
 
-/* On to the next packet. 1, 0 after the last, or -EBADMSG: the file has changed since it was opened. */
+/*
+ * On to the next packet. 1, 0 after the last, or -EBADMSG: the file has changed since it was opened; errnos of read(2).
+ */
 int vfiomig_recording_next(struct vfiomig_recording *recording, struct vfiomig_recording_packet *packet,
 			   struct vfiomig_error *err);
 

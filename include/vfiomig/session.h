@@ -17,6 +17,7 @@
 #include <vfiomig/device.h>
 #include <vfiomig/error.h>
 #include <vfiomig/event.h>
+#include <vfiomig/listener.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,31 +50,35 @@ enum vfiomig_log_level { VFIOMIG_LOG_ERROR = 0, VFIOMIG_LOG_WARNING, VFIOMIG_LOG
 enum {
 	VFIOMIG_NO_PLATFORM = 1, /* there is no VMM: iterables are done and the platform is ready from the start */
 	/*
-	 * The two sessions commit by themselves, over their control connection and with a journal (journal.h): for programs without a
-	 * protocol of their own. Without it the commit is the caller's: see vfiomig_session_commit. Both sides alike, else VFIOMIG_PREFLIGHT.
+	 * The two sessions commit by themselves, over their control connection and with a journal (journal.h): for
+	 * programs without a protocol of their own. Without it the commit is the caller's: see vfiomig_session_commit.
+	 * Both sides alike, else VFIOMIG_PREFLIGHT.
 	 */
 	VFIOMIG_OWN_COMMIT = 2,
-	VFIOMIG_SERIAL_STATES =
-		4, /* one device after another, as a measure of what parallel states gain; each side its own */
-	VFIOMIG_PROBE =
-		8, /* source: end before anything is stopped, with an estimate and no error; the peer's ends with VFIOMIG_CANCELLED, named "probe" */
+	/* One device after another, as a measure of what parallel states gain; each side its own. */
+	VFIOMIG_SERIAL_STATES = 4,
+	/*
+	 * Source: end before anything is stopped, with an estimate and no error; the peer's ends with
+	 * VFIOMIG_CANCELLED, named "probe".
+	 */
+	VFIOMIG_PROBE = 8,
 	VFIOMIG_EXTERNAL_SWITCHOVER = 16, /* source: PRE_COPY goes on until vfiomig_session_switchover */
 };
 
 struct vfiomig_session;
-struct vfiomig_listener;
 
 /*
- * Zero every field that you do not set: zero is the default of each. Here and in the structs that are handed out, a caller's size may be
- * that of an older version: the rest has its default, or is not told. A longer one is -EINVAL where it sets what is not known.
+ * Zero every field that you do not set: zero is the default of each. Here and in the structs that are handed out, a
+ * caller's size may be that of an older version: the rest has its default, or is not told. A longer one is -EINVAL
+ * where it sets what is not known.
  */
 struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
 	const char *peer; /* source: HOST:PORT, [V6]:PORT or unix:PATH of the destination; copied */
 	const char *bind; /* source: local address of control and lanes; NULL: the kernel's choice; copied */
-	struct vfiomig_listener *
-		listener; /* destination: where the source will come, of one session at a time; stays the caller's, outlives it */
-	enum vfiomig_transport transport;
+	/* Destination: where the source will come, of one session at a time; stays the caller's, and outlives the session. */
+	struct vfiomig_listener *listener;
+	enum vfiomig_transport transport; /* RDMA: refused where no RDMA device reaches the peer (PREFLIGHT) */
 	enum vfiomig_loader loader;	  /* destination */
 	enum vfiomig_integrity integrity; /* source decides; of packets that are not sealed */
 	enum vfiomig_gate gate;
@@ -86,34 +91,50 @@ struct vfiomig_options {
 	enum vfiomig_precopy precopy;	  /* source; auto: devices that offer it; on: refused if one does not */
 	uint64_t precopy_bytes_per_s_max; /* source: of PRE_COPY, all devices together; 0: no limit */
 	unsigned downtime_limit_ms; /* source: refuse the switchover, or abort before the commit, beyond it; 0: none */
-	const char *
-		record; /* source: instead of a peer, the file to record into (devices > 1: PATH.NAME or PATH.NUMBER); copied */
+	/* Source: instead of a peer, the file to record into (several devices: PATH.NAME or PATH.NUMBER); copied. */
+	const char *record;
 	/*
-	 * What both sides prove themselves with, by TLS 1.3 on the control connection: at most one of the two. A side with
-	 * either refuses a peer without (VFIOMIG_AUTH), and one without refuses a peer with. Read by _create.
+	 * What both sides prove themselves with, by TLS 1.3 on the control connection: at most one of the two. A side
+	 * with either refuses a peer without (VFIOMIG_AUTH), and one without refuses a peer with. Read by _create.
 	 */
 	const char *psk_file; /* "identity:hexkey" lines as of psktool, of mode 0600; the source uses the first */
 	const char *tls_dir;  /* ca-cert.pem, and {server,client}-{cert,key}.pem of the destination and the source */
 	enum vfiomig_payload payload; /* AEAD needs one of these two: its key comes from their TLS session */
-	void *context;		      /* handed to the callbacks */
+	/*
+	 * Callbacks, all optional: from _dispatch and _run only, on their thread, without a lock. They may call
+	 * everything but _dispatch, _run and _close. What they are handed is valid during the call.
+	 */
+	void *context; /* handed to all of them */
+	/* One sentence for people, without a newline. More than 64 that wait for _dispatch are counted instead. */
 	void (*log)(void *context, enum vfiomig_log_level level, const char *text);
-	void (*progress)(void *context); /* at most ten times a second, and at the end; look at _stats */
-	/* The event is valid during the call; see event.h. */
+	/* At most ten times a second, and at the end. Look at _stats. */
+	void (*progress)(void *context);
+	/* See event.h. */
 	void (*event)(void *context, const struct vfiomig_event *event);
-	unsigned
-		hold_ms; /* VFIOMIG_OWN_COMMIT, destination: prepared, it waits so long for COMMIT; source: in doubt, it asks twice as long; 0: 30000 */
+	/*
+	 * With VFIOMIG_OWN_COMMIT: so long a prepared destination waits for COMMIT, and twice as long a source in doubt
+	 * asks. Without: twice as long a committed source waits for the destination's word. 0: 30000.
+	 */
+	unsigned hold_ms;
 	const char *journal_dir; /* with VFIOMIG_OWN_COMMIT: where the journal lies; NULL: see journal.h; copied */
-	/* Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little (PREFLIGHT). */
+	/*
+	 * Of all devices' slots together: slots and slot_bytes shrink to it, and _start refuses what is too little
+	 * (PREFLIGHT).
+	 */
 	uint64_t queued_bytes_max; /* 0: slots times slot_bytes */
-	/* Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant are not told. */
+	/*
+	 * Each phase that was entered, in order, by the name that _stats uses; those that were left in the same instant
+	 * are not told.
+	 */
 	void (*phase)(void *context, const char *phase);
 	/* Without VFIOMIG_OWN_COMMIT, once: vfiomig_session_commit may be called now. */
 	void (*prepared)(void *context);
-	uint64_t
-		stream_bytes_max; /* destination: a device's stream that is longer ends the session (PROTOCOL); 0: none */
+	/* Destination: a device's stream that is longer ends the session (PROTOCOL); 0: no limit. */
+	uint64_t stream_bytes_max;
 	/*
-	 * Source: the paths that lanes are spread over, up to the first NULL: "REMOTE" or "LOCAL=REMOTE", addresses without port. None: one path, from bind
-	 * to peer, which is the control connection's in any case. The destination's listener must cover each REMOTE. Copied.
+	 * Source: the paths that lanes are spread over, up to the first NULL: "REMOTE" or "LOCAL=REMOTE", addresses
+	 * without port. None: one path, from bind to peer, which is the control connection's in any case. The
+	 * destination's listener must cover each REMOTE. Copied.
 	 */
 	const char *rail[VFIOMIG_RAILS_MAX];
 	enum vfiomig_numa numa;
@@ -125,7 +146,7 @@ struct vfiomig_lane_stats {
 };
 
 struct vfiomig_device_stats {
-	uint64_t packets, bytes;  /* so far; the bytes include the config state */
+	uint64_t packets, bytes;  /* read or arrived so far; the bytes include the config state */
 	uint64_t expected_bytes;  /* of the stream, an estimate */
 	enum vfiomig_state state; /* as last reported by the device's own thread; ERROR: also of one that is stuck */
 	bool gate;		  /* this device's config load is gated */
@@ -144,14 +165,14 @@ struct vfiomig_stats {
 	const char *integrity; /* what shows that a payload is whole: "crc32c", "none", or "aead", the seal's tag */
 	const char *payload;   /* "clear" or "aead", "" while not decided; static */
 	bool gate;	       /* any device is gated */
-	uint64_t bytes;
-	uint64_t elapsed_us;  /* since the first packet */
-	uint64_t downtime_us; /* source: from the first device's leaving its running state until DONE; 0: not yet */
-	unsigned slots;
-	size_t slot_bytes;
-	uint64_t arena_bytes;
-	uint64_t
-		private_bytes; /* destination, sealed packets: what they are copied into and opened in, beside the arena */
+	uint64_t bytes;	       /* of all devices */
+	uint64_t elapsed_us;   /* from the first packet to the last one so far */
+	uint64_t downtime_us;  /* source: from the first device's leaving its running state until DONE; 0: not yet */
+	unsigned slots;	       /* per device, as agreed */
+	size_t slot_bytes;     /* payload of each */
+	uint64_t arena_bytes;  /* of this side's memory for all of them, headers and token included */
+	/* Destination, sealed packets: what they are copied into and opened in, beside the arena. */
+	uint64_t private_bytes;
 	struct vfiomig_lane_stats lane[VFIOMIG_LANES_MAX];
 	struct vfiomig_device_stats device[VFIOMIG_DEVICES_MAX];
 	unsigned lanes_lost;	 /* while they were needed; the others carried on */
@@ -179,97 +200,86 @@ struct vfiomig_result {
 };
 
 /*
- * Listen on @address, HOST:PORT or [V6]:PORT or :PORT (port 0: any free one). One port number serves control, TCP lanes and
- * rdma_cm. Or unix:PATH, for this machine's own processes of root and the caller's user (mode 0600, SO_PEERCRED): control and lanes
- * without RDMA go over that socket, which _close removes; one that nobody listens on any more is replaced. *@out is the caller's to close. Errors: -EINVAL (VFIOMIG_USAGE), -EADDRINUSE and other errnos of
- * socket, bind and listen (VFIOMIG_PREFLIGHT).
- */
-int vfiomig_listener_open(struct vfiomig_listener **out, const char *address, struct vfiomig_error *err);
-/*
- * The same on @fd, a TCP or UNIX stream socket that somebody else has bound and that listens (socket activation). @fd is the listener's
- * from here on, which makes it non-blocking and close-on-exec; on failure it stays the caller's. A UNIX socket's path is left to whoever
- * made it. Errors: -EINVAL (VFIOMIG_USAGE): no such socket; -ENOMEM and errnos of fcntl (VFIOMIG_INTERNAL).
- */
-int vfiomig_listener_adopt(struct vfiomig_listener **out, int fd, struct vfiomig_error *err);
-/* "ADDRESS:PORT" as bound. */
-const char *vfiomig_listener_address(const struct vfiomig_listener *listener);
-/*
- * Be there at @host as well, an address of this machine without a port: for lanes of a source that names it as a rail, over the same port. With a
- * listener on all addresses it is only made sure that @host is one. Before any session uses the listener. Errors as of _open, and -E2BIG beyond
- * VFIOMIG_RAILS_MAX of them.
- */
-int vfiomig_listener_add_rail(struct vfiomig_listener *listener, const char *host, struct vfiomig_error *err);
-void vfiomig_listener_close(struct vfiomig_listener *listener);
-
-/*
- * *@out is the caller's to close; on failure it is NULL. @options is read here and not kept, but for @options->listener. Nothing is
- * connected or started yet.
- *   -EINVAL      an option is out of range, an address cannot be read, or options->size is not known (VFIOMIG_USAGE)
- *   -ENOENT and other errnos of a key, a certificate or a name that cannot be resolved (VFIOMIG_PREFLIGHT)
+ * *@out is the caller's to close; on failure it is NULL. @options is read here and not kept, but for
+ * @options->listener. Nothing is connected or started yet.
+ *   -EINVAL  an option is out of range or does not go with another, an address cannot be read or resolved, or
+ *            options->size is not known; -ENAMETOOLONG: the path to record into (VFIOMIG_USAGE)
+ *   -EPERM   a key file that others may read; -ENOENT and other errnos of a key or certificate, -EINVAL: it is none
+ *            (VFIOMIG_PREFLIGHT)
  *   -ENOMEM, -EMFILE (VFIOMIG_INTERNAL)
  */
 int vfiomig_session_create(struct vfiomig_session **out, enum vfiomig_role role, const struct vfiomig_options *options,
 			   struct vfiomig_error *err);
 
 /*
- * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The first that is added is
- * device 0 of _stats and _budget. -E2BIG: more than VFIOMIG_DEVICES_MAX; -EBUSY: started, or the device is in a session that is not closed
- * (all VFIOMIG_USAGE); -ENOMEM, -EMFILE (VFIOMIG_INTERNAL).
+ * Before _start. The device stays the caller's and must outlive the session; nobody else calls it until _close. The
+ * first that is added is device 0 of _stats and _budget. After -ENOMEM and -EMFILE the session is only to be closed.
+ *   -E2BIG   there are VFIOMIG_DEVICES_MAX already (VFIOMIG_USAGE)
+ *   -EBUSY   the session has started, or the device is in one that is not closed (VFIOMIG_USAGE)
+ *   -ENOMEM, -EMFILE (VFIOMIG_INTERNAL)
  */
 int vfiomig_session_add_device(struct vfiomig_session *session, struct vfiomig_device *device,
 			       struct vfiomig_error *err);
 
 /*
- * Create the threads and begin; returns at once. After a failure nothing was touched, and _close is all that is left to do.
- *   -EINVAL   no device; -EBUSY: started already (both VFIOMIG_USAGE)
- *   -ENOTSUP  a device cannot migrate as it is asked to; -ENOSPC: queued_bytes_max is too little (both VFIOMIG_PREFLIGHT)
+ * Create the threads and begin; returns at once. After a failure nothing was touched, and _close is all that is left to
+ * do.
+ *   -EINVAL   no device, or two of one name; -EBUSY: started already (both VFIOMIG_USAGE)
+ *   -ENOTSUP  a device cannot migrate as it is asked to: no STOP_COPY, several and no P2P, no PRE_COPY where it is
+ *             asked for, or a VMM's device (vfio:fd=) with the gate on and VFIOMIG_NO_PLATFORM (VFIOMIG_PREFLIGHT)
+ *   -ENOSPC   queued_bytes_max is too little; -ENODEV: there is no NUMA node numa_node (both VFIOMIG_PREFLIGHT)
  *   an errno of the journal's folder, with VFIOMIG_OWN_COMMIT, or of the file to record into (VFIOMIG_PREFLIGHT)
- *   -EAGAIN   no thread to be had (VFIOMIG_INTERNAL)
+ *   -EAGAIN   no thread to be had; -ENOMEM (both VFIOMIG_INTERNAL)
  */
 int vfiomig_session_start(struct vfiomig_session *session, struct vfiomig_error *err);
 
 /*
- * Readable when _dispatch has something to do: for poll, epoll (level-triggered) and the like, never to be read. Stays the session's, and
- * the same until _close.
+ * Readable when _dispatch has something to do: for poll, epoll (level-triggered) and the like, never to be read. Stays
+ * the session's, and the same until _close.
  */
 int vfiomig_session_fd(const struct vfiomig_session *session);
 
 /*
- * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and _close. Returns 1 once
- * the session has ended, all its threads are idle and all that happened was told, 0 before. One thread at a time.
+ * Run pending callbacks, on the caller's thread and without a lock: they may call everything but _dispatch, _run and
+ * _close. Returns 1 once the session has ended, all its threads are idle and all that happened was told, 0 before. One
+ * thread at a time.
  */
 int vfiomig_session_dispatch(struct vfiomig_session *session);
 
 /*
- * The blocking form: _start, then _dispatch until the end, then _result. Returns the result's code. Without VFIOMIG_OWN_COMMIT somebody has
- * to commit: the prepared callback, or another thread.
+ * The blocking form: _start, then _dispatch until the end, then _result. Returns the result's code. Without
+ * VFIOMIG_OWN_COMMIT somebody has to commit: the prepared callback, or another thread. What _start refuses is in
+ * @result as well.
  */
 enum vfiomig_code vfiomig_session_run(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
- * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers too; takes no
- * lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT is on its way, and the
- * destination's answer decides; a source that has none and asks for it gives up the asking and ends in doubt. Where the caller
- * commits, too late is when its own _commit has returned 0, and 0 means that no _commit after it will.
+ * End it: the source's devices go back to RUNNING, the destination's are reset. Any thread, any time, signal handlers
+ * too; takes no lock. 0: it is asked for, and the result will say whether it was in time. -EALREADY: too late, COMMIT
+ * is on its way, and the destination's answer decides; a source that has none and asks for it gives up the asking and
+ * ends in doubt. Where the caller commits, too late is when its own _commit has returned 0, and 0 means that no _commit
+ * after it will.
  */
 int vfiomig_session_cancel(struct vfiomig_session *session);
 
 /*
- * The commit, where the sessions do not do it themselves (VFIOMIG_OWN_COMMIT). The destination is prepared when all is loaded and
- * checked and its devices are in STOP; the source, when it has heard that and its own devices are in STOP. Both then hold, as
- * long as the caller wants: no timer runs, and neither the peer's silence nor the loss of the control connection ends it. The programs
- * around them decide, over a protocol of their own, always in this order:
+ * The commit, where the sessions do not do it themselves (VFIOMIG_OWN_COMMIT). The destination is prepared when all is
+ * loaded and checked and its devices are in STOP; the source, when it has heard that and its own devices are in STOP.
+ * Both then hold, as long as the caller wants: no timer runs, and neither the peer's silence nor the loss of the
+ * control connection ends it. The programs around them decide, over a protocol of their own, always in this order:
  *
- *   the destination's program says that it is prepared; the source's calls _commit, and only if that returned 0 it tells the
- *   destination's, which calls _commit. Whoever does not want to calls _cancel and says so.
+ *   the destination's program says that it is prepared; the source's calls _commit, and only if that returned 0 it
+ *   tells the destination's, which calls _commit. Whoever does not want to calls _cancel and says so.
  *
- * At the source 0 means that from here on the devices are the destination's: they stay in STOP, whatever happens. The session
- * ends as soon as the destination says that it runs; or without that, with destination_state "unknown", when the connection is lost, after
- * twice hold_ms, or by _cancel. If the destination gives up without having run, it ends with VFIOMIG_IN_DOUBT, "destination-aborted": then
- * _take_back. At the destination 0 means that its devices are started now.
+ * At the source 0 means that from here on the devices are the destination's: they stay in STOP, whatever happens. The
+ * session ends as soon as the destination says that it runs; or without that, with destination_state "unknown", when
+ * the connection is lost, after twice hold_ms, or by _cancel. If the destination gives up without having run, it ends
+ * with VFIOMIG_IN_DOUBT, "destination-aborted": then _take_back. At the destination 0 means that its devices are
+ * started now.
  *
  * Any thread, from the callbacks too; takes a lock, so not in signal handlers.
- *   -EAGAIN     not prepared: the other program's word may come before this session's own; call again when prepared is told
+ *   -EAGAIN     not prepared: the other program's word may come before this session's own; call again when prepared
+ *               is told
  *   -EALREADY   it is committed
  *   -ECANCELED  the session has failed, or was cancelled: the source's devices run, the destination's are reset
  *   -ENOTSUP    VFIOMIG_OWN_COMMIT
@@ -281,27 +291,29 @@ int vfiomig_session_prepared(struct vfiomig_session *session);
 
 /*
  * Source that committed and has ended: run its devices again, which they left at the stop. The caller vouches that the
- * destination does not run and never will; nobody else knows. Blocks for as long as the devices take. @result says how it went:
- * VFIOMIG_CANCELLED, named "taken-back", or VFIOMIG_SOURCE_STUCK. -EINVAL: it is not such a source, or was taken back already.
+ * destination does not run and never will; nobody else knows. Blocks for as long as the devices take. @result says how
+ * it went: VFIOMIG_CANCELLED, named "taken-back", or VFIOMIG_SOURCE_STUCK. -EINVAL: it is not such a source, was taken
+ * back already, or has heard from the destination that it runs.
  */
 int vfiomig_session_take_back(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
- * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and nothing is said. The
- * session ends as it does by such a loss (VFIOMIG_FABRIC), and after COMMIT it asks. For a watchdog, when even cancel's word to
- * the peer is one too many. Any thread, any time before _close, signal handlers too; takes no lock.
+ * Cut all connections to the peer, as a broken cable would: sockets are shut down, queue pairs moved to ERR, and
+ * nothing is said. The session ends as it does by such a loss (VFIOMIG_FABRIC), and after COMMIT it asks. For a
+ * watchdog, when even cancel's word to the peer is one too many. Any thread, any time before _close, signal handlers
+ * too; takes no lock.
  */
 void vfiomig_session_yank(struct vfiomig_session *session);
 
 /*
- * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it. -EAGAIN: none
- * was made yet, or it is the destination; -EINVAL: estimate->size is not known.
+ * What the downtime would be, as last reckoned at the source: before the switchover, and the last one made after it.
+ * -EAGAIN: none was made yet, or it is the destination; -EINVAL: estimate->size is not known.
  */
 int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_estimate *estimate);
 
 /*
- * Where the time went, after the end. -ENOMEM; -EAGAIN: the session has not ended, or never stopped a device; -EINVAL: budget->size is not
- * known.
+ * Where the time went, after the end. -ENOMEM; -EAGAIN: the session has not ended, or never stopped a device; -EINVAL:
+ * budget->size is not known.
  */
 int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budget *budget);
 
@@ -324,40 +336,41 @@ void vfiomig_session_iterables_done(struct vfiomig_session *session);
 void vfiomig_session_platform_ready(struct vfiomig_session *session);
 
 /*
- * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to it; destination:
- * arrived over it). The others take over; without one that lives the session ends. Any thread, any time before; once per lane;
- * a lane that the session does not have, or that never carries so much, is not lost. -EINVAL: no session has such a lane.
+ * For rehearsals: lose one lane as a broken cable would, as soon as it has carried @bytes of packets (source: given to
+ * it; destination: arrived over it). The others take over; without one that lives the session ends. Any thread, any
+ * time before; once per lane; a lane that the session does not have, or that never carries so much, is not lost.
+ * -EINVAL: no session has such a lane.
  */
 int vfiomig_session_lose_lane(struct vfiomig_session *session, unsigned lane, uint64_t bytes);
 
-/* A snapshot. -EINVAL: stats->size is not known. */
+/* A snapshot; any thread, between _create and _close. -EINVAL: stats->size is not known. */
 int vfiomig_session_stats(struct vfiomig_session *session, struct vfiomig_stats *stats);
 
 /*
- * What every thread, lane and device of it does and waits for, and since when, as lines without a newline for a person to read: @line is
- * called with each, on the caller's thread and without a lock. Any thread, any time between _start's return and _close, also while
- * a device is stuck: nothing but short-lived locks is taken, and neither a device nor the peer is asked. The wording is no interface.
- * -ENOMEM.
+ * What every thread, lane and device of it does and waits for, and since when, as lines without a newline for a person
+ * to read: @line is called with each, on the caller's thread and without a lock. Any thread, any time between _start's
+ * return and _close, also while a device is stuck: nothing but short-lived locks is taken, and neither a device nor the
+ * peer is asked. The wording is no interface. -ENOMEM.
  */
 int vfiomig_session_describe(struct vfiomig_session *session, void (*line)(void *context, const char *text),
 			     void *context);
 
-/* -EBUSY: it has not ended. */
+/* How it ended. Any thread. -EBUSY: it has not. */
 int vfiomig_session_result(struct vfiomig_session *session, struct vfiomig_result *result);
 
-/* The session's number, which the journal's records bear; zeroes at a destination to which no source came. */
+/* The session's number, which the journal's records bear; zeroes at a destination to which no source has come. */
 void vfiomig_session_id(const struct vfiomig_session *session, uint8_t id[16]);
 
 /*
- * Source whose session ended in doubt: if the journal holds a decision by now, carry it out (the devices resume, or stay stopped for
- * good), and @result says how. -EAGAIN: there is none yet; -EINVAL: it is not in doubt.
+ * Source whose session ended in doubt: if the journal holds a decision by now, carry it out (the devices resume, or
+ * stay stopped for good), and @result says how. -EAGAIN: there is none yet; -EINVAL: it is not in doubt.
  */
 int vfiomig_session_settle(struct vfiomig_session *session, struct vfiomig_result *result);
 
 /*
- * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device that
- * is stuck in a call is not waited for: its thread, and all that the call may still touch (the slots' memory above all), stay
- * as long as this process lives, and vfiomig_device_close does nothing for it.
+ * Cancels if need be, waits for the threads, frees all. NULL is fine. Devices and listener stay as they are. A device
+ * that is stuck in a call is not waited for: its thread, and all that the call may still touch (the slots' memory above
+ * all), stay as long as this process lives, and vfiomig_device_close does nothing for it.
  */
 void vfiomig_session_close(struct vfiomig_session *session);
 

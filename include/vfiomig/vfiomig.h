@@ -10,6 +10,7 @@
 #include <vfiomig/event.h>
 #include <vfiomig/host.h>
 #include <vfiomig/journal.h>
+#include <vfiomig/listener.h>
 #include <vfiomig/recording.h>
 #include <vfiomig/session.h>
 

@@ -3,6 +3,7 @@
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -128,6 +129,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct doctor *doctor = state->input;
 	struct transfer_options *transfer = &doctor->source.transfer;
+	struct stat status;
 
 	switch (key) {
 	case 'd':
@@ -147,6 +149,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		doctor->no_ask = true;
 		return 0;
 	case KEY_SYSROOT:
+		if (stat(arg, &status) || !S_ISDIR(status.st_mode))
+			argp_error(state, "--sysroot %s: there is no such folder", arg);
 		doctor->sysroot = arg;
 		return 0;
 	case KEY_JSON:

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "source.h"
 
@@ -52,7 +53,17 @@ bool doctor_is_live(const struct doctor *doctor);
 /* Bytes of all slots that the session pins, headers included. */
 uint64_t doctor_slots_bytes(const struct doctor *doctor);
 
-/* doctor_host.c: the machine's files. @format is a path below the sysroot. */
+/* doctor_host.c: the machine's files. @format is a path below the sysroot. A copy may be anybody's, and damaged. */
+
+/* Is @text what the kernel calls devices, drivers and interfaces: safe in a command? */
+bool doctor_is_name(const char *text);
+/* @text as one word of a shell command, whatever is in it. One that is cut is longer than a mend, which is left out then. */
+struct doctor_quoted {
+	char text[1100];
+};
+struct doctor_quoted doctor_quote(const char *text);
+/* A file to read from, the caller's; NULL if there is none, or if it is no regular one. */
+FILE *doctor_open(const struct doctor *doctor, const char *name);
 
 /* The first line of a file, without its end. False, and "" in @text, if it cannot be read. */
 bool doctor_read(const struct doctor *doctor, char *text, size_t bytes, const char *format, ...)
@@ -60,12 +71,12 @@ bool doctor_read(const struct doctor *doctor, char *text, size_t bytes, const ch
 /* The number that it begins with, or @missing. */
 long long doctor_read_number(const struct doctor *doctor, long long missing, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The last part of where a link leads; "" if there is none. */
+/* The last part of where a link leads; "" if there is none, or it is no name. */
 void doctor_read_link(const struct doctor *doctor, char *text, size_t bytes, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* May this process do what @mode says (R_OK, ...)? 0 or an errno. */
 int doctor_access(const struct doctor *doctor, int mode, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Call @each (may be NULL) for every name in a folder that does not begin with a dot, in order. Returns how many there are. */
+/* Call @each (may be NULL) for every name in a folder (doctor_is_name), in order. Returns how many there are. */
 typedef void doctor_each_fn(struct doctor *doctor, const char *name, void *context);
 unsigned doctor_each(struct doctor *doctor, const char *folder, doctor_each_fn *each, void *context);
 /* Does this process have the capability CAP_...? */

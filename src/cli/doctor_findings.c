@@ -10,6 +10,7 @@
 #include "json_value.h"
 #include "report.h"
 #include "table.h"
+#include "terminal.h"
 
 static const char *const verdicts[] = { [DOCTOR_PASS] = "PASS", [DOCTOR_WARN] = "WARN", [DOCTOR_FAIL] = "FAIL" };
 
@@ -32,6 +33,7 @@ void doctor_find(struct doctor *doctor, enum doctor_verdict verdict, const char 
 	va_start(args, format);
 	vsnprintf(finding->what, sizeof(finding->what), format, args);
 	va_end(args);
+	terminal_make_plain(finding->what);
 }
 
 void doctor_mend(struct doctor *doctor, const char *format, ...)

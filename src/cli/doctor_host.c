@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,9 +27,31 @@ __attribute__((format(printf, 3, 0))) static void join(const struct doctor *doct
 		path[0] = '\0';
 }
 
+/* Nobody may be there to write into a pipe, and what is no file may have no end. */
+static FILE *open_regular(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+	FILE *file = NULL;
+
+	if (fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode))
+		file = fdopen(fd, "r");
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
+FILE *doctor_open(const struct doctor *doctor, const char *name)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s%s", doctor->sysroot, name) < (int)sizeof(path) ? open_regular(path)
+											       : NULL;
+}
+
 static bool read_line(const char *path, char *text, size_t bytes)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = open_regular(path);
 
 	text[0] = '\0';
 	if (!file)
@@ -79,6 +102,8 @@ void doctor_read_link(const struct doctor *doctor, char *text, size_t bytes, con
 	target[length < 0 ? 0 : length] = '\0';
 	slash = strrchr(target, '/');
 	snprintf(text, bytes, "%s", slash ? slash + 1 : target);
+	if (!doctor_is_name(text))
+		text[0] = '\0';
 }
 
 int doctor_access(const struct doctor *doctor, int mode, const char *format, ...)
@@ -92,9 +117,31 @@ int doctor_access(const struct doctor *doctor, int mode, const char *format, ...
 	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) ? errno : 0;
 }
 
+bool doctor_is_name(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("_-.:+@", *c))
+			return false;
+	return text[0] && text[0] != '.' && text[0] != '-';
+}
+
+struct doctor_quoted doctor_quote(const char *text)
+{
+	struct doctor_quoted out = { "'" };
+	size_t used = 1;
+
+	for (; *text && used + 6 < sizeof(out.text); text++) {
+		const char *as = *text == '\'' ? "'\\''" : (char[]){ *text, '\0' };
+
+		used += (size_t)snprintf(out.text + used, sizeof(out.text) - used, "%s", as);
+	}
+	snprintf(out.text + used, sizeof(out.text) - used, "'");
+	return out;
+}
+
 static int visible(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.';
+	return doctor_is_name(entry->d_name);
 }
 
 unsigned doctor_each(struct doctor *doctor, const char *folder, doctor_each_fn *each, void *context)

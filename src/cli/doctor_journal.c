@@ -68,29 +68,30 @@ static bool found_unmakable(struct doctor *doctor, const char *path)
 	if (is_writable(slash ? parent : "."))
 		return false;
 	doctor_find(doctor, DOCTOR_FAIL, "the journal's folder %s is not there, and cannot be made by this user", path);
-	doctor_mend(doctor, "install -d -m 700 -o %u '%s'   # by root; or another one: --journal-dir DIR",
-		    (unsigned)geteuid(), path);
+	doctor_mend(doctor, "install -d -m 700 -o %u %s   # by root; or another one: --journal-dir DIR",
+		    (unsigned)geteuid(), doctor_quote(path).text);
 	return true;
 }
 
 static bool found_foreign(struct doctor *doctor, const char *path)
 {
+	struct doctor_quoted quoted = doctor_quote(path);
 	struct stat status;
 
 	if (lstat(path, &status))
 		return false;
 	if (!S_ISDIR(status.st_mode)) {
 		doctor_find(doctor, DOCTOR_FAIL, "%s, the journal's place, is no folder", path);
-		doctor_mend(doctor, "ls -l '%s'   # what it is; another place: --journal-dir DIR", path);
+		doctor_mend(doctor, "ls -l %s   # what it is; another place: --journal-dir DIR", quoted.text);
 	} else if (status.st_uid != geteuid()) {
 		doctor_find(doctor, DOCTOR_FAIL, "the journal's folder %s belongs to user %u, not to this one (%u)",
 			    path, (unsigned)status.st_uid, (unsigned)geteuid());
-		doctor_mend(doctor, "chown %u '%s'   # by root; or another one: --journal-dir DIR", (unsigned)geteuid(),
-			    path);
+		doctor_mend(doctor, "chown %u %s   # by root; or another one: --journal-dir DIR", (unsigned)geteuid(),
+			    quoted.text);
 	} else if (status.st_mode & (S_IWGRP | S_IWOTH)) {
 		doctor_find(doctor, DOCTOR_FAIL, "others may write to the journal's folder %s (mode %04o)", path,
 			    (unsigned)(status.st_mode & 07777));
-		doctor_mend(doctor, "chmod 700 '%s'", path);
+		doctor_mend(doctor, "chmod 700 %s", quoted.text);
 	} else {
 		return false;
 	}
@@ -103,9 +104,8 @@ static bool found_full(struct doctor *doctor, const char *path, struct statfs *s
 		memset(system, 0, sizeof(*system)); /* not made yet */
 	else if (!is_writable(path) || !system->f_bavail || (system->f_files && !system->f_ffree)) {
 		doctor_find(doctor, DOCTOR_FAIL, "nothing can be written to the journal's folder %s", path);
-		doctor_mend(doctor,
-			    "findmnt -T '%s'; df -h '%s'   # read-only, or full; or another one: --journal-dir DIR",
-			    path, path);
+		doctor_mend(doctor, "findmnt -T %s; df -h %s   # read-only, or full; or another one: --journal-dir DIR",
+			    doctor_quote(path).text, doctor_quote(path).text);
 		return true;
 	}
 	return false;
@@ -144,7 +144,7 @@ void doctor_check_journal(struct doctor *doctor)
 	if (records) {
 		doctor_find(doctor, DOCTOR_WARN, "the journal in %s has %u session%s that ha%s not ended on both sides",
 			    path, records, records == 1 ? "" : "s", records == 1 ? "s" : "ve");
-		doctor_mend(doctor, "rdma-vfiomig status --journal-dir '%s'", path);
+		doctor_mend(doctor, "rdma-vfiomig status --journal-dir %s", doctor_quote(path).text);
 	} else if (remote || folder.fallback) {
 		doctor_find(doctor, DOCTOR_WARN, "the journal is kept in %s, %s", path,
 			    remote ? "on another machine, which a session would wait for"

@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <linux/io_uring.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,6 +43,17 @@ void doctor_check_kernel(struct doctor *doctor)
 	}
 }
 
+/* Is @word one of the words of @line? */
+static bool has_word(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = strstr(line, word); at; at = strstr(at + 1, word))
+		if ((at == line || at[-1] == ' ' || at[-1] == '\t') && strchr(" \n", at[length]))
+			return true;
+	return false;
+}
+
 #define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0"
 
 void doctor_check_clock(struct doctor *doctor)
@@ -62,53 +72,38 @@ void doctor_check_clock(struct doctor *doctor)
 		}
 	doctor_find(doctor, DOCTOR_WARN, "time is told by '%s', which is slow to read: every packet is timed", current);
 	for (size_t i = 0; i < sizeof(fast) / sizeof(*fast); i++)
-		if (strstr(available, fast[i])) {
+		if (has_word(available, fast[i])) {
 			doctor_mend(doctor, "echo %s >" CLOCKSOURCE "/current_clocksource", fast[i]);
 			return;
 		}
 	doctor_mend(doctor, "dmesg | grep -i clocksource   # why the kernel does not trust the processor's counter");
 }
 
-/* Is @word one of the words of @line? */
-static bool has_word(const char *line, const char *word)
+/* The first processor's features as /proc/cpuinfo has them; "" if there are none. */
+static void read_features(const struct doctor *doctor, char *line, int bytes)
 {
-	size_t length = strlen(word);
+	FILE *file = doctor_open(doctor, "/proc/cpuinfo");
+	bool found = false;
 
-	for (const char *at = strstr(line, word); at; at = strstr(at + 1, word))
-		if ((at == line || at[-1] == ' ' || at[-1] == '\t') && strchr(" \n", at[length]))
-			return true;
-	return false;
-}
-
-/* The first processor's features as /proc/cpuinfo has them; the caller's to free, NULL if there are none. */
-static char *read_features(const struct doctor *doctor)
-{
-	char path[PATH_MAX], *line = NULL;
-	size_t room = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/proc/cpuinfo", doctor->sysroot);
-	file = fopen(path, "re");
-	while (file && getline(&line, &room, file) > 0)
-		if (!strncmp(line, "flags", 5) || !strncmp(line, "Features", 8)) {
-			fclose(file);
-			return line;
-		}
+	while (!found && file && fgets(line, bytes, file))
+		found = !strncmp(line, "flags", 5) || !strncmp(line, "Features", 8);
+	if (!found)
+		line[0] = '\0';
 	if (file)
 		fclose(file);
-	free(line);
-	return NULL;
 }
 
 void doctor_check_cpu(struct doctor *doctor)
 {
-	char *features = read_features(doctor);
-	const char *line = features ? features : "";
-	bool arm = !strncmp(line, "Features", 8);
-	bool crc = arm ? has_word(line, "crc32") : has_word(line, "sse4_2");
-	bool pclmul = has_word(line, arm ? "pmull" : "pclmulqdq"), aes = has_word(line, "aes");
+	char line[16384];
+	bool arm, crc, pclmul, aes;
 
-	if (!features)
+	read_features(doctor, line, sizeof(line));
+	arm = !strncmp(line, "Features", 8);
+	crc = has_word(line, arm ? "crc32" : "sse4_2");
+	pclmul = has_word(line, arm ? "pmull" : "pclmulqdq");
+	aes = has_word(line, "aes");
+	if (!line[0])
 		doctor_find(doctor, DOCTOR_WARN, "/proc/cpuinfo does not tell what the processor can do");
 	else if (!crc || !pclmul)
 		doctor_find(doctor, DOCTOR_WARN,
@@ -121,7 +116,6 @@ void doctor_check_cpu(struct doctor *doctor)
 			    arm ? "CRC32, PMULL" : "SSE4.2, PCLMULQDQ");
 	if (!crc || !pclmul || !aes)
 		doctor_mend(doctor, "lscpu   # in a virtual machine: give it the host's processor (-cpu host)");
-	free(features);
 }
 
 #define FALLS_BACK "the loader falls back to write(2), and a device that sleeps in it is heard of later"

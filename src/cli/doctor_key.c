@@ -14,24 +14,26 @@
 /* Is something found that keeps @path from being used as a secret? */
 static bool found_bad_secret(struct doctor *doctor, const char *path)
 {
+	struct doctor_quoted quoted = doctor_quote(path);
 	struct stat status;
 
 	if (stat(path, &status)) {
 		doctor_find(doctor, DOCTOR_FAIL, "'%s' cannot be read: %s", path, strerror(errno));
-		doctor_mend(doctor, "(umask 077; " MAKE_PSK " '%s')   # a new key; copy it to the other side", path);
+		doctor_mend(doctor, "(umask 077; " MAKE_PSK " %s)   # a new key; copy it to the other side",
+			    quoted.text);
 		return true;
 	}
 	if (S_ISREG(status.st_mode) && status.st_mode & (S_IRWXG | S_IRWXO)) {
 		doctor_find(doctor, DOCTOR_FAIL,
 			    "'%s' holds a secret, and others than its owner may use it (mode %04o)", path,
 			    (unsigned)(status.st_mode & 07777));
-		doctor_mend(doctor, "chmod 600 '%s'", path);
+		doctor_mend(doctor, "chmod 600 %s", quoted.text);
 		return true;
 	}
 	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS)) {
 		doctor_find(doctor, DOCTOR_FAIL, "'%s' belongs to user %u and cannot be read by this one (%u)", path,
 			    (unsigned)status.st_uid, (unsigned)geteuid());
-		doctor_mend(doctor, "chown %u '%s'   # by root", (unsigned)geteuid(), path);
+		doctor_mend(doctor, "chown %u %s   # by root", (unsigned)geteuid(), quoted.text);
 		return true;
 	}
 	return false;
@@ -48,7 +50,7 @@ static void pass(struct doctor *doctor, const char *path)
 	}
 	doctor_find(doctor, DOCTOR_WARN, "'%s' can be read, but belongs to user %u, not to this one (%u)", path,
 		    (unsigned)status.st_uid, (unsigned)geteuid());
-	doctor_mend(doctor, "chown %u '%s'", (unsigned)geteuid(), path);
+	doctor_mend(doctor, "chown %u %s   # by root", (unsigned)geteuid(), doctor_quote(path).text);
 }
 
 /* What a session says when it reads them: a source must have a peer, but calls nobody before its start. */
@@ -69,8 +71,8 @@ static bool found_unreadable(struct doctor *doctor, const char *psk_file, const 
 	if (psk_file)
 		doctor_mend(doctor, "(umask 077; " MAKE_PSK " NEW.psk)   # and --psk-file NEW.psk on both sides");
 	else
-		doctor_mend(doctor, "certtool --certificate-info --infile '%s/client-cert.pem'   # and ca-cert.pem",
-			    tls_dir);
+		doctor_mend(doctor, "certtool --certificate-info --infile %s/client-cert.pem   # and ca-cert.pem",
+			    doctor_quote(tls_dir).text);
 	return true;
 }
 
@@ -94,8 +96,8 @@ static void check_tls(struct doctor *doctor, const char *dir)
 	doctor_find(doctor, DOCTOR_FAIL, "'%s' has neither client-key.pem, for send, nor server-key.pem, for recv",
 		    dir);
 	doctor_mend(doctor,
-		    "certtool --generate-privkey --key-type ed25519 --outfile '%s/client-key.pem'   # and certificates",
-		    dir);
+		    "certtool --generate-privkey --key-type ed25519 --outfile %s/client-key.pem   # and certificates",
+		    doctor_quote(dir).text);
 }
 
 void doctor_check_keys(struct doctor *doctor)

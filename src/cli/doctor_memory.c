@@ -50,13 +50,11 @@ static struct shape shape_of(const struct doctor *doctor)
 /* Explicit huge pages are taken first, or else memory that is available without them: never both. */
 static uint64_t available_bytes(const struct doctor *doctor)
 {
-	char path[PATH_MAX], line[128];
+	char line[128];
 	long long huge = doctor_read_number(doctor, 0, HUGE_FOLDER "/free_hugepages");
 	uint64_t kib = 0, huge_bytes = huge > 0 ? (uint64_t)huge * HUGE_BYTES : 0;
-	FILE *file;
+	FILE *file = doctor_open(doctor, "/proc/meminfo");
 
-	snprintf(path, sizeof(path), "%s/proc/meminfo", doctor->sysroot);
-	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %" SCNu64, &kib) != 1)
 		;
 	if (file)
@@ -71,6 +69,7 @@ void doctor_check_memory(struct doctor *doctor)
 
 	if (!there) {
 		doctor_find(doctor, DOCTOR_WARN, "/proc/meminfo does not tell how much memory is available");
+		doctor_mend(doctor, "mount -t proc proc /proc");
 		return;
 	}
 	if (wanted <= there) {
@@ -142,6 +141,7 @@ void doctor_check_hugepages(struct doctor *doctor)
 			    "%lld huge pages of 2 MiB are free, the slots would take %" PRIu64
 			    ", and transparent ones are off: registering memory takes longer",
 			    there, wanted);
-		doctor_mend(doctor, "sysctl vm.nr_hugepages=%" PRIu64, (uint64_t)(all - there) + wanted);
+		doctor_mend(doctor, "sysctl vm.nr_hugepages=%" PRIu64,
+			    (all > there && there >= 0 ? (uint64_t)(all - there) : 0) + wanted);
 	}
 }

@@ -53,6 +53,8 @@ static void find_netdev(const struct doctor *doctor, struct port *port)
 	if (!doctor_read(doctor, port->netdev, sizeof(port->netdev), CLASS "/%s/ports/%u/gid_attrs/ndevs/%d",
 			 port->device, port->number, port->gid.index < 0 ? 0 : port->gid.index))
 		doctor_read(doctor, port->netdev, sizeof(port->netdev), CLASS "/%s/parent", port->device);
+	if (!doctor_is_name(port->netdev))
+		port->netdev[0] = '\0';
 }
 
 /* The largest that fits into a frame of the interface with all headers that RoCE may need. */
@@ -111,6 +113,11 @@ static void port_is_down(struct doctor *doctor, const struct port *port)
 		doctor_mend(doctor, "ibstat %s   # cable, switch", port->device);
 }
 
+static const char *interface_of(const struct port *port)
+{
+	return port->netdev[0] ? port->netdev : "INTERFACE";
+}
+
 static void judge_port(struct doctor *doctor, const struct port *port)
 {
 	const char *kind = port->ethernet ? "RoCE" : "InfiniBand";
@@ -121,17 +128,17 @@ static void judge_port(struct doctor *doctor, const struct port *port)
 	} else if (gid->index < 0) {
 		doctor_find(doctor, DOCTOR_FAIL, "%s port %u (%s) has no GID, so nobody can address it", port->device,
 			    port->number, kind);
-		doctor_mend(doctor, "ip addr add ADDRESS/LENGTH dev %s", port->netdev[0] ? port->netdev : "INTERFACE");
+		doctor_mend(doctor, "ip addr add ADDRESS/LENGTH dev %s", interface_of(port));
 	} else if (!gid->routable) {
 		doctor_find(doctor, DOCTOR_WARN,
 			    "%s port %u (%s) has only a link-local GID (%s): its interface has no address",
 			    port->device, port->number, kind, gid->text);
-		doctor_mend(doctor, "ip addr add ADDRESS/LENGTH dev %s", port->netdev[0] ? port->netdev : "INTERFACE");
+		doctor_mend(doctor, "ip addr add ADDRESS/LENGTH dev %s", interface_of(port));
 	} else if (port->mtu && port->mtu < 4096 && port->ethernet) {
 		doctor_find(doctor, DOCTOR_WARN, "%s port %u (RoCE) is active, but its path MTU is %u of 4096",
 			    port->device, port->number, port->mtu);
 		doctor_mend(doctor, "ip link set dev %s mtu 9000   # at both ends and on all switches between",
-			    port->netdev);
+			    interface_of(port));
 	} else {
 		char mtu[48] = "";
 

@@ -10,19 +10,20 @@
 
 #include "doctor.h"
 
-/* Whose functions migrate under which driver: to the others vfio-pci gives no migration. */
+/* Whose functions migrate under which driver, as it calls itself: to the others vfio-pci gives no migration. */
 static const struct {
 	unsigned vendor, base_class; /* of PCI; class 0: any */
 	const char *driver;
 } migrating[] = {
-	{ 0x15b3, 0x02, "mlx5_vfio_pci" }, { 0x19e5, 0, "hisi-acc-vfio-pci" }, { 0x1dd8, 0, "pds-vfio-pci" },
-	{ 0x1af4, 0, "virtio-vfio-pci" },  { 0x8086, 0x0b, "qat_vfio_pci" },
+	{ 0x15b3, 0x02, "mlx5_vfio_pci" }, { 0x19e5, 0, "hisi_acc_vfio_pci" }, { 0x1dd8, 0, "pds_vfio_pci" },
+	{ 0x1af4, 0, "virtio_vfio_pci" },  { 0x8086, 0x0b, "qat_vfio_pci" },
 };
 
 /* A device as sysfs has it. */
 struct node {
 	struct doctor_vfio_id id;
 	char driver[64]; /* "" if none is bound */
+	char cdev[64];	 /* its own file's name, "" if it has none */
 	int group;	 /* -1: none */
 };
 
@@ -65,15 +66,25 @@ static bool is_vfio_driver(const struct doctor *doctor, const char *bus, const c
 	       !doctor_access(doctor, F_OK, "/sys/bus/%s/devices/%s/vfio-dev", bus, id);
 }
 
-static void read_node(const struct doctor *doctor, struct node *node)
+static void take_cdev(struct doctor *doctor, const char *name, void *context)
 {
-	char group[32];
+	struct node *node = context;
+
+	(void)doctor;
+	snprintf(node->cdev, sizeof(node->cdev), "%s", name);
+}
+
+static void read_node(struct doctor *doctor, struct node *node)
+{
+	char group[32], folder[PATH_MAX];
 
 	doctor_read_link(doctor, node->driver, sizeof(node->driver), "/sys/bus/%s/devices/%s/driver", node->id.bus,
 			 node->id.id);
 	doctor_read_link(doctor, group, sizeof(group), "/sys/bus/%s/devices/%s/iommu_group", node->id.bus, node->id.id);
 	if (sscanf(group, "%d", &node->group) != 1)
 		node->group = -1;
+	snprintf(folder, sizeof(folder), "/sys/bus/%s/devices/%s/vfio-dev", node->id.bus, node->id.id);
+	doctor_each(doctor, folder, take_cdev, node);
 }
 
 static bool found_unbound(struct doctor *doctor, const struct node *node)
@@ -119,14 +130,46 @@ static bool found_bad_group(struct doctor *doctor, struct node *node)
 
 	if (node->group < 0) {
 		doctor_find(doctor, DOCTOR_FAIL, "vfio:%s is in no IOMMU group: the IOMMU is off", node->id.id);
-		doctor_mend(doctor,
-			    "grubby --update-kernel=ALL --args=intel_iommu=on   # and on in the firmware; see dmesg | "
-			    "grep -i iommu");
+		doctor_mend(doctor, "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&intel_iommu=on /' /etc/default/grub; "
+				    "update-grub   # then boot "
+				    "again, with the IOMMU on in the firmware; see dmesg | grep -i iommu");
 		return true;
 	}
 	snprintf(folder, sizeof(folder), "/sys/kernel/iommu_groups/%d/devices", node->group);
 	doctor_each(doctor, folder, look_at_neighbour, node);
 	return doctor->count != from;
+}
+
+/* By its own file, as the library decides it: where that is asked for, or there are no IOMMU groups. */
+static bool goes_by_cdev(const struct doctor *doctor, const char *spec, const struct node *node)
+{
+	if (transfer_spec_has(spec, "iommufd=on"))
+		return true;
+	return node->cdev[0] && !transfer_spec_has(spec, "iommufd=off") &&
+	       doctor_access(doctor, F_OK, "/dev/vfio/vfio");
+}
+
+static bool found_bad_cdev(struct doctor *doctor, const struct node *node)
+{
+	int iommu = doctor_access(doctor, R_OK | W_OK, "/dev/iommu"), device = 0;
+
+	if (iommu) {
+		doctor_find(doctor, DOCTOR_FAIL, "/dev/iommu cannot be opened: %s", strerror(iommu));
+		doctor_mend(doctor, iommu == ENOENT ? "modprobe iommufd" : "chmod a+rw /dev/iommu   # by root");
+	} else if (!node->cdev[0]) {
+		doctor_find(doctor, DOCTOR_FAIL, "vfio:%s has no file of its own: this kernel knows only IOMMU groups",
+			    node->id.id);
+		doctor_mend(doctor, "rdma-vfiomig send --device vfio:%s,iommufd=off ...", node->id.id);
+	} else {
+		device = doctor_access(doctor, R_OK | W_OK, "/dev/vfio/devices/%s", node->cdev);
+		if (!device)
+			return false;
+		doctor_find(doctor, DOCTOR_FAIL, "/dev/vfio/devices/%s, the file of vfio:%s, cannot be opened: %s",
+			    node->cdev, node->id.id, strerror(device));
+		doctor_mend(doctor, "chown $USER /dev/vfio/devices/%s   # by root, USER: who runs rdma-vfiomig",
+			    node->cdev);
+	}
+	return true;
 }
 
 static bool found_bad_file(struct doctor *doctor, const struct node *node)
@@ -153,7 +196,10 @@ static bool found_bad_file(struct doctor *doctor, const struct node *node)
 
 static void mend_refusal(struct doctor *doctor, const struct node *node, const struct vfiomig_error *err)
 {
-	if (!strcmp(err->name, "group-busy") || err->errnum == EBUSY)
+	if (!strcmp(err->name, "cdev-busy"))
+		doctor_mend(doctor, "fuser -v /dev/vfio/devices/%s /dev/vfio/%d   # who has it", node->cdev,
+			    node->group);
+	else if (!strcmp(err->name, "group-busy") || err->errnum == EBUSY)
 		doctor_mend(doctor, "fuser -v /dev/vfio/%d   # who has it", node->group);
 	else if (!strcmp(err->name, "no-iommu") || !strcmp(err->name, "no-container"))
 		doctor_mend(doctor, "modprobe vfio_iommu_type1");
@@ -209,7 +255,8 @@ static void ask_device(struct doctor *doctor, const char *spec, const struct nod
 static void check_vfio(struct doctor *doctor, const char *spec, struct node *node)
 {
 	read_node(doctor, node);
-	if (found_unbound(doctor, node) || found_bad_group(doctor, node) || found_bad_file(doctor, node))
+	if (found_unbound(doctor, node) || found_bad_group(doctor, node) ||
+	    (goes_by_cdev(doctor, spec, node) ? found_bad_cdev(doctor, node) : found_bad_file(doctor, node)))
 		return;
 	if (doctor_is_live(doctor) && !doctor->no_ask)
 		ask_device(doctor, spec, node);

@@ -76,6 +76,13 @@ void terminal_clear(void)
 	terminal.shown = 0;
 }
 
+void terminal_make_plain(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 static void write_line(enum terminal_level level, const char *text)
 {
 	/* One write per message: processes that share a stderr do not tear each other's lines. */
@@ -93,6 +100,7 @@ static void say(enum terminal_level level, const char *format, va_list args)
 	if (level > terminal.least)
 		return;
 	vsnprintf(text, sizeof(text), format, args);
+	terminal_make_plain(text);
 	if (terminal.sink) {
 		terminal.sink(level, text);
 		return;

@@ -30,10 +30,14 @@ bool terminal_is_journal(void);
 /* Characters that fit on the progress line. */
 unsigned terminal_columns(void);
 
+/* A message is one line, whatever is in it. */
 void terminal_say(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a notice */
 void terminal_log(enum terminal_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "error", "warning", "notice", "info" or "debug". */
 const char *terminal_level_name(enum terminal_level level);
+
+/* Control characters become '?': what a file, a name or a peer says is no message of its own, and commands no terminal. */
+void terminal_make_plain(char *text);
 
 /* Rewrite the progress line: @text of at most terminal_columns. */
 void terminal_progress(const char *text);

@@ -284,7 +284,7 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 	return session;
 }
 
-static bool has_option(const char *spec, const char *option)
+bool transfer_spec_has(const char *spec, const char *option)
 {
 	size_t length = strlen(option);
 
@@ -302,8 +302,8 @@ static bool is_gated(const struct transfer_options *transfer, const char *spec)
 	const bool automatic = false;
 #endif
 
-	if (has_option(spec, "gate=on") || has_option(spec, "gate=off"))
-		return has_option(spec, "gate=on");
+	if (transfer_spec_has(spec, "gate=on") || transfer_spec_has(spec, "gate=off"))
+		return transfer_spec_has(spec, "gate=on");
 	return transfer->gate == VFIOMIG_GATE_AUTO ? automatic : transfer->gate == VFIOMIG_GATE_ON;
 }
 

@@ -50,6 +50,8 @@ struct vfiomig_options transfer_session_options(const struct transfer_options *t
 /* "vfio:..." and "vfio:fd=..."; the latter belong to whoever opened the descriptor. */
 bool transfer_spec_is_vfio(const char *spec);
 bool transfer_spec_is_inherited(const char *spec);
+/* @option, as "gate=on", is one of those of @spec. */
+bool transfer_spec_has(const char *spec, const char *option);
 
 /*
  * Refuse what no session of @role could end: a recording that would have to be loaded into, and a gated device of a VMM that

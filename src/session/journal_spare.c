@@ -81,10 +81,18 @@ int journal_spares_publish(struct journal_spares *spares, int dir_fd, const stru
 
 void journal_spares_drop(struct journal_spares *spares, int dir_fd)
 {
-	for (unsigned i = 0; i < spares->made; i++) {
-		close(spares->fd[i]);
-		if (i >= spares->used)
-			unlinkat(dir_fd, spares->name[i], 0);
+	while (spares->made > spares->used) {
+		spares->made--;
+		close(spares->fd[spares->made]);
+		unlinkat(dir_fd, spares->name[spares->made], 0);
 	}
+	spares->filled = false;
+}
+
+void journal_spares_close(struct journal_spares *spares, int dir_fd)
+{
+	journal_spares_drop(spares, dir_fd);
+	for (unsigned i = 0; i < spares->used; i++)
+		close(spares->fd[i]);
 	*spares = (struct journal_spares){ 0 };
 }

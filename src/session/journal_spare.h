@@ -39,7 +39,10 @@ void journal_spares_fill(struct journal_spares *spares, struct vfiomig_journal *
  */
 int journal_spares_publish(struct journal_spares *spares, int dir_fd, const struct vfiomig_journal *journal);
 
-/* Those that were not used go. The descriptors of the others were kept until now: a replaced file is freed with the last of them. */
+/* Those that were not used go: no record follows any more. */
 void journal_spares_drop(struct journal_spares *spares, int dir_fd);
+
+/* With them the descriptors of those that were: the file of a replaced record is freed with its last one, which takes its time. */
+void journal_spares_close(struct journal_spares *spares, int dir_fd);
 
 #endif

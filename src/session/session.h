@@ -213,6 +213,7 @@ struct vfiomig_session {
 	unsigned log_lost;	    /* lines for which there was no room; told once there is */
 	uint64_t progress_ns;	    /* control thread */
 	atomic_bool progress_due;   /* for the next dispatch */
+	bool wake_caller;	    /* control thread: the caller is to be woken at the end of its round */
 	struct vfiomig_event *told; /* TOLD_MAX ring of what the caller has not heard yet; NULL: it wants none */
 	unsigned told_head, told_count;
 	uint64_t estimate_told_ns; /* control thread */
@@ -230,6 +231,9 @@ void session_post_fact(struct vfiomig_session *session, enum core_fact fact);
 void session_post_failure(struct vfiomig_session *session, const struct vfiomig_error *error);
 bool session_take_event(struct vfiomig_session *session, struct session_event *event);
 void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Control thread: the caller is woken at the end of its round. */
+void session_log_later(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void session_notify(struct vfiomig_session *session);
 void session_signal(int event_fd);
@@ -272,23 +276,6 @@ void session_step(struct vfiomig_session *session, const struct core_event *even
 int session_open_conn(struct vfiomig_session *session, int fd, uint16_t peer_kind, struct control_conn **conn,
 		      struct vfiomig_error *err);
 
-/* session_journal.c: open before the threads are there, the others on the control thread. -errno as of journal_file.h. */
-int session_journal_open(struct vfiomig_session *session, const char *dir, struct vfiomig_error *err);
-/*
- * Destination: its number is the source's choice. -EEXIST (VFIOMIG_PROTOCOL, "session-known"): it is another session's, whose record must
- * stay, because it says whether that one has run.
- */
-int session_journal_check(struct vfiomig_session *session, struct vfiomig_error *err);
-/* The session's number and devices are known; nothing is stopped yet. The source's is part of open. */
-int session_journal_ready(struct vfiomig_session *session, struct vfiomig_error *err);
-/* PREPARED and COMMITTED are answered by an event. */
-void session_journal_put(struct vfiomig_session *session, enum core_fact fact);
-/* Destination: the source has DONE, so nobody will ask. Source: it is known how it ended. */
-void session_journal_forget(struct vfiomig_session *session);
-/* At the end: a doubt is named in the outcome; a source that retires says so until it is closed; everything else is forgotten. */
-void session_journal_finish(struct vfiomig_session *session);
-void session_journal_close(struct vfiomig_session *session);
-
 /* session_messages.c: control thread. */
 void session_send(struct vfiomig_session *session, enum message_type message, unsigned device);
 void session_receive(struct vfiomig_session *session, const struct control_frame *frame);
@@ -303,6 +290,7 @@ void session_send_body(struct vfiomig_session *session, enum message_type messag
 /* session_missing.c: control thread. Destination: what a manifest announced and what the lanes brought cannot both be true. */
 void session_watch_missing(struct vfiomig_session *session);
 
+#include "session/session_journal.h"
 #include "session/session_lanes.h"
 #include "session/session_rails.h"
 #include "session/session_tell.h"

@@ -71,7 +71,7 @@ void session_note_phase(struct vfiomig_session *session)
 {
 	if (session->phases_entered < PHASE_COUNT)
 		session->phases[session->phases_entered++] = core_phase_name(&session->core);
-	session_notify(session);
+	session->wake_caller = true;
 }
 
 bool session_take_prepared(struct vfiomig_session *session)

@@ -39,7 +39,7 @@ static void carry_out(struct vfiomig_session *session, const struct core_action 
 		session_ask_fabric(session, FABRIC_CONNECT);
 		break;
 	case ACTION_RELEASE:
-		session_ask_fabric(session, FABRIC_RELEASE);
+		session_release(session);
 		break;
 	case ACTION_FENCE:
 		session_ask_fabric(session, FABRIC_FENCE);
@@ -95,7 +95,7 @@ void session_step(struct vfiomig_session *session, const struct core_event *even
 	session_tell_step(session, &before, owed ? &commit : event, &actions);
 	pthread_mutex_unlock(&session->snapshot_lock);
 	if (actions.entered)
-		session_log_line(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
+		session_log_later(session, VFIOMIG_LOG_DEBUG, "phase %s", core_phase_name(&session->core));
 	for (unsigned i = 0; i < actions.count; i++)
 		carry_out(session, &actions.action[i]);
 	if (owed)
@@ -239,6 +239,15 @@ static bool readable(const struct pollfd *fd)
 	return fd->revents != 0;
 }
 
+/* At the end of a round: who wakes up may take this thread's place, and the devices may stand still. */
+static void tell_caller(struct vfiomig_session *session)
+{
+	if (!session->wake_caller)
+		return;
+	session->wake_caller = false;
+	session_notify(session);
+}
+
 static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
 {
 	struct pollfd fds[4 + CALLERS_MAX] = {
@@ -250,6 +259,7 @@ static void wait_for_news(struct vfiomig_session *session, bool *cancelled)
 
 	if (session->conn)
 		fds[3].events = control_events(session->conn);
+	tell_caller(session);
 	poll(fds, 4 + session_callers_pollfds(session, fds + 4), TICK_MS);
 	*cancelled = readable(&fds[0]);
 	if (readable(&fds[0]))

@@ -79,14 +79,12 @@ bool session_take_event(struct vfiomig_session *session, struct session_event *e
 	return any;
 }
 
-void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+static bool put_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, va_list args)
 {
 	struct session_log *line;
-	va_list args;
 
 	if (!session->options.log)
-		return;
-	va_start(args, format);
+		return false;
 	pthread_mutex_lock(&session->snapshot_lock);
 	if (session->log_count == LOG_LINES_MAX) {
 		session->log_lost++;
@@ -96,6 +94,24 @@ void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level le
 		vsnprintf(line->text, sizeof(line->text), format, args);
 	}
 	pthread_mutex_unlock(&session->snapshot_lock);
+	return true;
+}
+
+void session_log_line(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (put_line(session, level, format, args))
+		session_notify(session);
 	va_end(args);
-	session_notify(session);
+}
+
+void session_log_later(struct vfiomig_session *session, enum vfiomig_log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	session->wake_caller |= put_line(session, level, format, args);
+	va_end(args);
 }

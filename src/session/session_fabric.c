@@ -138,6 +138,21 @@ static void do_release(struct vfiomig_session *session)
 	session_post_fact(session, FACT_RELEASED);
 }
 
+/*
+ * Over TCP that is said and done. A registration may take long to go, so the fabric thread lets it go, beside the journal and the
+ * heartbeat.
+ */
+void session_release(struct vfiomig_session *session)
+{
+	if (session->plan.transport == VFIOMIG_TRANSPORT_RDMA) {
+		session_ask_fabric(session, FABRIC_RELEASE);
+		return;
+	}
+	pthread_mutex_lock(&session->poll_lock);
+	do_release(session);
+	pthread_mutex_unlock(&session->poll_lock);
+}
+
 static void do_requests(struct vfiomig_session *session, unsigned requests)
 {
 	static const struct {

@@ -67,7 +67,7 @@ void session_journal_close(struct vfiomig_session *session)
 	if (session->journal && session->journal->state == VFIOMIG_JOURNAL_RETIRED)
 		session_journal_forget(session);
 	if (session->journal_fd >= 0) {
-		journal_spares_drop(&session->spares, session->journal_fd);
+		journal_spares_close(&session->spares, session->journal_fd);
 		close(session->journal_fd);
 	}
 	free(session->journal);
@@ -204,16 +204,22 @@ static void retire(struct vfiomig_session *session)
 		session_log_line(session, VFIOMIG_LOG_WARNING, "%s", err.text);
 }
 
-void session_journal_finish(struct vfiomig_session *session)
+static void finish_source(struct vfiomig_session *session)
 {
-	if (session->role == VFIOMIG_DESTINATION)
-		return; /* a tombstone stays; RUNNING goes when the source is known to have DONE */
 	if (session->core.outcome.code == VFIOMIG_IN_DOUBT)
 		name_doubt(session);
 	else if (session->core.phase == PHASE_DONE)
 		retire(session);
 	else
 		session_journal_forget(session);
+}
+
+/* A destination's tombstone stays, and its RUNNING goes when the source is known to have DONE. */
+void session_journal_finish(struct vfiomig_session *session)
+{
+	if (session->role == VFIOMIG_SOURCE)
+		finish_source(session);
+	journal_spares_drop(&session->spares, session->journal_fd);
 }
 
 const char *vfiomig_journal_state_name(enum vfiomig_journal_state state)

@@ -38,6 +38,8 @@ int session_place(void *session, unsigned lane, uint32_t immediate, uint32_t byt
 struct fabric_route session_route(const struct vfiomig_session *session);
 void *session_fabric_main(void *session);
 void session_ask_fabric(struct vfiomig_session *session, enum fabric_request request);
+/* Control thread; answered by FACT_RELEASED. */
+void session_release(struct vfiomig_session *session);
 
 /*
  * A loader that has nothing to load polls the lanes itself, so that what comes for it is still in its core's cache when it

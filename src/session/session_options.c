@@ -5,11 +5,38 @@
 #include "base/error.h"
 #include "session/session.h"
 
+#define FLAGS_KNOWN                                                                                    \
+	((unsigned)(VFIOMIG_NO_PLATFORM | VFIOMIG_OWN_COMMIT | VFIOMIG_SERIAL_STATES | VFIOMIG_PROBE | \
+		    VFIOMIG_EXTERNAL_SWITCHOVER))
+
 static int refuse_option(struct vfiomig_error *err, const char *what, unsigned long long value, unsigned long long min,
 			 unsigned long long max)
 {
 	return error_set(err, VFIOMIG_USAGE, EINVAL, NULL, "%s: %llu is out of range, %llu to %llu are possible", what,
 			 value, min, max);
+}
+
+/* A number that stands for no word: a default would do something else than was asked for. */
+static int check_words(const struct vfiomig_options *options, struct vfiomig_error *err)
+{
+	const struct {
+		const char *what;
+		unsigned value, max;
+	} words[] = {
+		{ "transport", options->transport, VFIOMIG_TRANSPORT_TCP },
+		{ "loader", options->loader, VFIOMIG_LOADER_WRITE },
+		{ "integrity", options->integrity, VFIOMIG_INTEGRITY_NONE },
+		{ "gate", options->gate, VFIOMIG_GATE_OFF },
+		{ "precopy", options->precopy, VFIOMIG_PRECOPY_OFF },
+	};
+
+	if (options->flags & ~FLAGS_KNOWN)
+		return error_set(err, VFIOMIG_USAGE, EINVAL, NULL,
+				 "flags: 0x%x has a bit that this library does not know", options->flags);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].value > words[i].max)
+			return refuse_option(err, words[i].what, words[i].value, 0, words[i].max);
+	return 0;
 }
 
 int session_check_options(const struct vfiomig_options *options, enum vfiomig_role role, struct vfiomig_error *err)
@@ -37,7 +64,7 @@ int session_check_options(const struct vfiomig_options *options, enum vfiomig_ro
 	    (options->slot_bytes < VFIOMIG_SLOT_BYTES_MIN || options->slot_bytes > VFIOMIG_SLOT_BYTES_MAX))
 		return refuse_option(err, "slot bytes", options->slot_bytes, VFIOMIG_SLOT_BYTES_MIN,
 				     VFIOMIG_SLOT_BYTES_MAX);
-	return 0;
+	return check_words(options, err);
 }
 
 void session_set_defaults(struct vfiomig_options *options)

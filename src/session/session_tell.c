@@ -65,7 +65,7 @@ static void tell(struct vfiomig_session *session, struct vfiomig_event *event)
 	if (session->told_count >= room)
 		return;
 	session->told[(session->told_head + session->told_count++) % TOLD_MAX] = *event;
-	session_notify(session);
+	session->wake_caller = true;
 }
 
 void session_tell(struct vfiomig_session *session, struct vfiomig_event *event)

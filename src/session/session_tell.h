@@ -10,7 +10,7 @@
 
 /*
  * session_tell.c. Control thread: @event gets its times, its session, and its phase if it has none; nothing happens where the caller does not
- * listen. An estimate is dropped rather than let the ring run over.
+ * listen. An estimate is dropped rather than let the ring run over. The caller is woken at the end of this thread's round.
  */
 void session_tell(struct vfiomig_session *session, struct vfiomig_event *event);
 

@@ -167,14 +167,32 @@ static unsigned guests_serve(struct guests *guests, struct tcp_fabric *tcp, cons
 	return lanes;
 }
 
+/* Where the first lane that has not come was to come to, which is its rail's end; "" where there are no rails. */
+static void missing_text(const struct tcp_fabric *tcp, char *out, size_t bytes)
+{
+	unsigned lane = 0;
+	char here[80];
+
+	*out = 0;
+	while (lane + 1 < tcp->config.lanes && tcp->lanes[lane].fd >= 0)
+		lane++;
+	if (!tcp->config.rails)
+		return;
+	tcp_address_text(&tcp->config.rail[lane % tcp->config.rails].local, here, sizeof(here));
+	snprintf(out, bytes, ": lane %u was to come to %s", lane, here);
+}
+
 static int guests_given_up(const struct tcp_fabric *tcp, int result, unsigned up, struct vfiomig_error *err)
 {
+	char missing[128];
+
 	if (result == -ECANCELED)
 		return error_set(err, VFIOMIG_CANCELLED, ECANCELED, NULL, "cancelled while the lanes were awaited");
+	missing_text(tcp, missing, sizeof(missing));
 	if (result == -ETIMEDOUT)
 		return error_set(err, VFIOMIG_TIMEOUT, ETIMEDOUT, "lane-connect",
-				 "%u of %u lanes have come from the source, and for %u ms no other", up,
-				 tcp->config.lanes, tcp->config.route.timeout_ms);
+				 "%u of %u lanes have come from the source, and for %u ms no other%s", up,
+				 tcp->config.lanes, tcp->config.route.timeout_ms, missing);
 	return error_set(err, VFIOMIG_FABRIC, -result, NULL, "cannot wait for the lanes: %s", strerror(-result));
 }
 

@@ -2,11 +2,12 @@
 /*
  * Parameters of the module, which are the defaults of devices created from
  * then on; parameters of each device, files in its folder migtest/, taken over
- * when it is opened; and its status, which outlives a close.
+ * when it is opened; its status, which outlives a close; and its NUMA node.
  */
 #include <linux/device.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
+#include <linux/nodemask.h>
 #include <linux/sysfs.h>
 
 #include "migtest.h"
@@ -136,8 +137,29 @@ static ssize_t status_show(struct device *dev, struct device_attribute *attr, ch
 }
 static DEVICE_ATTR_RO(status);
 
+/* As a PCI device has it, and where: there is no board here that would know. */
+static ssize_t numa_node_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dev_to_node(dev));
+}
+
+static ssize_t numa_node_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			       size_t count)
+{
+	int node, ret = kstrtoint(buf, 0, &node);
+
+	if (ret)
+		return ret;
+	if (node < NUMA_NO_NODE || node >= MAX_NUMNODES || (node >= 0 && !node_online(node)))
+		return -EINVAL;
+	set_dev_node(dev, node);
+	return count;
+}
+static DEVICE_ATTR_RW(numa_node);
+
 static struct attribute *status_attrs[] = {
 	&dev_attr_status.attr,
+	&dev_attr_numa_node.attr,
 	NULL,
 };
 

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "support/core_pair.h"
+#include "support/core_pair_commit.h"
+#include "support/core_pair_judge.h"
 #include "support/core_witness.h"
 #include "support/random.h"
 
@@ -194,6 +196,7 @@ static void turn(struct pair *pair)
 	misfortune(pair, side);
 	vmm(pair, side);
 	shell(pair, side);
+	callers_act(pair, side);
 	switch (random_below(&pair->random, 6)) {
 	case 0:
 		step(pair, side, &(struct core_event){ .kind = CORE_TICK });
@@ -224,7 +227,8 @@ static void begin_side(struct pair *pair, unsigned s, unsigned p2p, unsigned gat
 	struct core_config config = { .role = s == SOURCE ? VFIOMIG_SOURCE : VFIOMIG_DESTINATION,
 				      .peer_timeout_ns = NS_PER_S,
 				      .no_platform = random_below(&pair->random, 2),
-				      .serial = random_below(&pair->random, 3) == 0 };
+				      .serial = random_below(&pair->random, 3) == 0,
+				      .external_commit = pair->external };
 	unsigned precopy = (unsigned)random_below(&pair->random, 1u << pair->devices);
 
 	if (s == SOURCE) {
@@ -243,6 +247,7 @@ static void begin_side(struct pair *pair, unsigned s, unsigned p2p, unsigned gat
 					  .purpose = (uint8_t)config.purpose,
 					  .serial = config.serial,
 					  .limited = config.downtime_limit_ns != 0,
+					  .external = config.external_commit,
 					  .platform_ready = config.no_platform };
 	for (unsigned d = 0; d < pair->devices; d++) {
 		side->running[d] = s == SOURCE;
@@ -252,12 +257,13 @@ static void begin_side(struct pair *pair, unsigned s, unsigned p2p, unsigned gat
 	}
 }
 
-static void begin(struct pair *pair, uint64_t seed)
+static void begin(struct pair *pair, uint64_t seed, bool external)
 {
 	unsigned p2p, gated;
 
 	memset(pair, 0, sizeof(*pair));
 	pair->random.state = seed;
+	pair->external = external;
 	pair->now = NS_PER_S;
 	pair->devices = 1 + (unsigned)random_below(&pair->random, DEVICES_MAX);
 	p2p = pair->devices == 1 ? (unsigned)random_below(&pair->random, 2) : 3;
@@ -277,49 +283,9 @@ static void begin(struct pair *pair, uint64_t seed)
 		step(pair, &pair->side[s], &(struct core_event){ .kind = CORE_START });
 }
 
-/* A probe leaves everything as it was, whatever happens to it. */
-static const char *judge_probe(const struct pair *pair)
+static void run(struct pair *pair, uint64_t seed, bool external)
 {
-	const struct side *source = &pair->side[SOURCE], *destination = &pair->side[DESTINATION];
-	enum vfiomig_code said = source->core.outcome.code;
-
-	if (running(pair, destination))
-		return "a probe lets the destination run";
-	if (said != VFIOMIG_SOURCE_STUCK && running(pair, source) < pair->devices)
-		return "a probe takes a device away";
-	return said == VFIOMIG_IN_DOUBT || said == VFIOMIG_DEGRADED ? "a probe in doubt" : NULL;
-}
-
-/* What an exit code promises (DESIGN of the codes in vfiomig/error.h), against what the guests see. */
-static const char *judge(const struct pair *pair)
-{
-	const struct side *source = &pair->side[SOURCE], *destination = &pair->side[DESTINATION];
-	enum vfiomig_code said = source->core.outcome.code, meant = destination->core.outcome.code;
-
-	if (source->witness.purpose != CORE_MIGRATE)
-		return judge_probe(pair);
-	if (said == VFIOMIG_OK && running(pair, destination) < pair->devices)
-		return "the source says that the destination runs";
-	if (said == VFIOMIG_OK && meant != VFIOMIG_OK)
-		return "OK at the source alone";
-	if (said == VFIOMIG_DEGRADED && meant != VFIOMIG_DEGRADED)
-		return "degraded at the source alone";
-	if (said >= VFIOMIG_INTERNAL && said <= VFIOMIG_CANCELLED && running(pair, source) < pair->devices)
-		return "the source says that it runs";
-	if (said == VFIOMIG_IN_DOUBT && running(pair, source))
-		return "the source is in doubt and runs";
-	if (meant == VFIOMIG_OK &&
-	    (running(pair, destination) < pair->devices || (said != VFIOMIG_OK && said != VFIOMIG_IN_DOUBT)))
-		return "the destination says that it runs";
-	if (meant >= VFIOMIG_INTERNAL && meant <= VFIOMIG_CANCELLED &&
-	    (running(pair, destination) || said == VFIOMIG_OK || said == VFIOMIG_DEGRADED))
-		return "the destination says that it never ran";
-	return NULL;
-}
-
-static void run(struct pair *pair, uint64_t seed)
-{
-	begin(pair, seed);
+	begin(pair, seed, external);
 	for (unsigned i = 0; i < STEPS_MAX && !pair->broken; i++) {
 		if (pair->side[SOURCE].witness.finished && pair->side[DESTINATION].witness.finished) {
 			pair->broken = judge(pair);
@@ -347,17 +313,23 @@ static void count(const struct pair *pair, unsigned codes[VFIOMIG_DEGRADED + 1],
 	*overrun += strcmp(source->outcome.name, "downtime-limit") == 0;
 }
 
+static void assert_unbroken(const struct pair *pair, uint64_t seed)
+{
+	const struct core *source = &pair->side[SOURCE].core, *destination = &pair->side[DESTINATION].core;
+
+	cr_assert_null(pair->broken, "seed %llu: %s (source %s, code %d; destination %s, code %d)",
+		       (unsigned long long)seed, pair->broken, core_phase_name(source), (int)source->outcome.code,
+		       core_phase_name(destination), (int)destination->outcome.code);
+}
+
 Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 {
 	static struct pair pair;
 	unsigned codes[VFIOMIG_DEGRADED + 1] = { 0 }, returned = 0, overrun = 0, replaced = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		run(&pair, seed);
-		cr_assert_null(pair.broken, "seed %llu: %s (source %s, code %d; destination %s, code %d)",
-			       (unsigned long long)seed, pair.broken, core_phase_name(&pair.side[SOURCE].core),
-			       (int)pair.side[SOURCE].core.outcome.code, core_phase_name(&pair.side[DESTINATION].core),
-			       (int)pair.side[DESTINATION].core.outcome.code);
+		run(&pair, seed, false);
+		assert_unbroken(&pair, seed);
 		count(&pair, codes, &returned, &overrun, &replaced);
 	}
 	cr_log_info("ok %u, device %u, cancelled %u, in doubt %u, stuck %u, degraded %u, returned %u, overrun %u, "
@@ -373,4 +345,27 @@ Test(core_pair, never_do_both_sides_run_and_both_results_are_true)
 	cr_assert_gt(returned, SEEDS / 50);
 	cr_assert_gt(overrun, SEEDS / 50);
 	cr_assert_gt(replaced, 30);
+}
+
+Test(core_pair, callers_that_commit_get_what_they_were_answered)
+{
+	static struct pair pair;
+	unsigned codes[VFIOMIG_DEGRADED + 1] = { 0 }, alone = 0, early = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		run(&pair, seed, true);
+		assert_unbroken(&pair, seed);
+		codes[pair.side[SOURCE].core.outcome.code]++;
+		alone += pair.side[SOURCE].core.alone;
+		early += pair.callers.early > 0;
+	}
+	cr_log_info("ok %u, retired alone %u, cancelled %u, aborted after the commit %u, degraded %u, early %u",
+		    codes[VFIOMIG_OK], alone, codes[VFIOMIG_CANCELLED], codes[VFIOMIG_IN_DOUBT],
+		    codes[VFIOMIG_DEGRADED], early);
+	cr_assert_gt(codes[VFIOMIG_OK], SEEDS / 10);
+	cr_assert_gt(codes[VFIOMIG_CANCELLED], SEEDS / 50);
+	cr_assert_gt(codes[VFIOMIG_IN_DOUBT], 5);
+	cr_assert_gt(codes[VFIOMIG_DEGRADED], 5);
+	cr_assert_gt(alone, SEEDS / 400);
+	cr_assert_gt(early, 10);
 }

@@ -29,7 +29,7 @@ struct scene {
 	enum vfiomig_role role;
 	unsigned devices;
 	uint8_t p2p, gated, precopy; /* a bit per device */
-	bool vmm, serial, limited;
+	bool vmm, serial, limited, external;
 	enum core_purpose purpose;
 };
 
@@ -58,7 +58,9 @@ static void forget_the_way_here(struct state *state)
 	witness->ends_sent = witness->ends_came = witness->token_came = witness->token_posted = 0;
 	if (!witness->purpose)
 		witness->prepared_came = witness->precopy_ended = 0;
-	witness->commit_came = witness->done_came = witness->platform_ready = witness->overrun = 0;
+	if (!(witness->external && witness->source)) /* where it binds for good */
+		witness->commit_came = 0;
+	witness->done_came = witness->platform_ready = witness->overrun = witness->run_failed = 0;
 	core->stopped = 0;
 	witness->debts_paid &= DEBT_COMMITTED | DEBT_FENCE;
 	for (unsigned d = 0; d < WITNESS_DEVICES; d++) {
@@ -109,6 +111,8 @@ static const struct source_of_events {
 	{ token, 3, 1 },
 	{ nothing_but_time, 4, 0 },
 	{ late_record, 1, DOWNTIME_LIMIT_MS + 1 },
+	{ caller_commits, 1, 1 },
+	{ caller_commits_late, 1, DOWNTIME_LIMIT_MS + 1 },
 	{ device_sticks, WITNESS_DEVICES, 1 },
 };
 
@@ -188,6 +192,8 @@ static bool settles(const struct walk *walk, const struct state *from, bool well
 		any = any || recorder_answer(&at, &core, &event);
 		if (!any)
 			event = (struct core_event){ .kind = CORE_TICK };
+		if (!any && core_may_commit(&core) == 0)
+			event.kind = well ? CORE_COMMIT : CORE_CANCEL; /* nothing else ends what is prepared */
 		if (!any && core.phase == PHASE_CONNECT && !at.witness.source)
 			event.kind = CORE_CANCEL; /* a destination may wait for its source as long as it likes */
 		now += any ? 1 : 61 * NS_PER_S;
@@ -208,6 +214,7 @@ static void start_walk(struct walk *walk, const struct scene *scene)
 				      .no_platform = !scene->vmm,
 				      .purpose = scene->purpose,
 				      .serial = scene->serial,
+				      .external_commit = scene->external,
 				      .downtime_limit_ns = scene->limited ? DOWNTIME_LIMIT_MS * NS_PER_MS : 0 };
 	struct core_event event = { .kind = CORE_START };
 	struct core_actions actions;
@@ -226,6 +233,7 @@ static void start_walk(struct walk *walk, const struct scene *scene)
 	start->witness.purpose = (uint8_t)scene->purpose;
 	start->witness.serial = scene->serial;
 	start->witness.limited = scene->limited;
+	start->witness.external = scene->external;
 	start->witness.platform_ready = !scene->vmm;
 	core = walk->blank;
 	if (scene->role == VFIOMIG_SOURCE)
@@ -336,4 +344,39 @@ Test(core_walk, destination_with_two_devices_breaks_no_rule_anywhere)
 Test(core_walk, destination_in_serial_mode_breaks_no_rule_anywhere)
 {
 	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 2, .p2p = 3, .gated = 2, .serial = true });
+}
+
+Test(core_walk, source_whose_caller_commits_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 1, .external = true });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE,
+				  .devices = 1,
+				  .p2p = 1,
+				  .gated = 1,
+				  .precopy = 1,
+				  .vmm = true,
+				  .limited = true,
+				  .external = true });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE, .devices = 2, .p2p = 3, .precopy = 1, .external = true });
+	walk_all(&(struct scene){ .role = VFIOMIG_SOURCE,
+				  .devices = 2,
+				  .p2p = 3,
+				  .gated = 2,
+				  .vmm = true,
+				  .serial = true,
+				  .limited = true,
+				  .external = true });
+	walk_all(&(struct scene){
+		.role = VFIOMIG_SOURCE, .devices = 1, .precopy = 1, .purpose = CORE_PROBE, .external = true });
+}
+
+Test(core_walk, destination_whose_caller_commits_breaks_no_rule_anywhere)
+{
+	walk_all(&(struct scene){ .role = VFIOMIG_DESTINATION, .devices = 1, .external = true });
+	walk_all(&(struct scene){
+		.role = VFIOMIG_DESTINATION, .devices = 1, .p2p = 1, .gated = 1, .vmm = true, .external = true });
+	walk_all(&(struct scene){
+		.role = VFIOMIG_DESTINATION, .devices = 2, .p2p = 3, .gated = 3, .vmm = true, .external = true });
+	walk_all(&(struct scene){
+		.role = VFIOMIG_DESTINATION, .devices = 2, .p2p = 3, .gated = 2, .serial = true, .external = true });
 }

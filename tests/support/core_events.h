@@ -128,6 +128,19 @@ static inline bool late_record(const struct state *state, unsigned n, struct cor
 	return state->witness.limited && state->witness.debts & DEBT_COMMITTED;
 }
 
+static inline bool caller_commits(const struct state *state, unsigned n, struct core_event *event)
+{
+	(void)n;
+	*event = (struct core_event){ .kind = CORE_COMMIT };
+	return !state->witness.finished;
+}
+
+/* When the devices have stood still for too long. */
+static inline bool caller_commits_late(const struct state *state, unsigned n, struct core_event *event)
+{
+	return caller_commits(state, n, event) && state->witness.limited && witness_answer(&state->witness) == 0;
+}
+
 static inline bool nothing_but_time(const struct state *state, unsigned n, struct core_event *event)
 {
 	(void)state;

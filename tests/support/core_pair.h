@@ -38,6 +38,12 @@ struct weather {
 	unsigned device_fails, device_sticks, lane_breaks, cancel, cut, nap;
 };
 
+/* Where the callers commit: what each has said to the other, and was answered 0 for. */
+struct callers {
+	bool said_prepared, said_commit, gave_up[2], committed[2];
+	unsigned early; /* commits before the session was prepared */
+};
+
 struct pair {
 	struct side side[2];
 	struct random random;
@@ -45,7 +51,8 @@ struct pair {
 	unsigned devices;
 	uint64_t now;
 	unsigned token; /* 1: posted, 2: there */
-	bool cut_done;
+	bool cut_done, external;
+	struct callers callers;
 	const char *broken;
 };
 

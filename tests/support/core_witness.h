@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "support/core_witness_commit.h"
 #include "support/core_witness_device.h"
 
 static inline void witness_hear(struct witness *witness, const struct core_event *event)
@@ -26,7 +27,7 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 			}
 		break;
 	case CORE_MESSAGE:
-		witness->commit_came |= event->message == MESSAGE_COMMIT;
+		witness->commit_came |= event->message == MESSAGE_COMMIT && !witness->external;
 		witness->prepared_came |= event->message == MESSAGE_PREPARED;
 		witness->done_came |= event->message == MESSAGE_DONE;
 		break;
@@ -42,6 +43,8 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 		witness->answered[d] |= (uint16_t)(1 << event->request);
 		if (!event->error || event->error->code == VFIOMIG_OK)
 			witness->succeeded[d] |= (uint16_t)(1 << event->request);
+		else
+			witness->run_failed |= event->request == REQUEST_RUN_P2P || event->request == REQUEST_RUN;
 		break;
 	case CORE_DEVICE_STUCK:
 		witness->may_run |= witness->busy[d] == REQUEST_RUN_P2P || witness->busy[d] == REQUEST_RUN;
@@ -58,12 +61,14 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 	case CORE_UNWRITTEN:
 		witness->debts &= (uint8_t) ~(DEBT_PREPARED | DEBT_COMMITTED);
 		break;
+	case CORE_COMMIT:
+		witness->commit_came |= witness_answer(witness) == 0;
+		break;
 	case CORE_START:
 	case CORE_FAILED:
 	case CORE_LANE_LOST:
 	case CORE_LANE_FENCED:
 	case CORE_CANCEL:
-	case CORE_COMMIT: /* of an external commit; the witness watches the session's own */
 	case CORE_TICK:
 		break;
 	}
@@ -72,12 +77,14 @@ static inline void witness_hear(struct witness *witness, const struct core_event
 /* Destination: what could still be run must be in its grave before anything says so, or is done on the strength of it. */
 static inline bool witness_unburied(const struct witness *witness)
 {
-	return !witness->source && (witness->debts | witness->debts_paid) & DEBT_PREPARED && !witness->tombstone;
+	return !witness->source && !witness->external && (witness->debts | witness->debts_paid) & DEBT_PREPARED &&
+	       !witness->tombstone;
 }
 
 static inline const char *witness_send(struct witness *witness, const struct core_action *action)
 {
 	unsigned bit = 1u << action->message, all = (1u << witness->devices) - 1;
+	unsigned due = witness->external ? DEBT_RELEASE : DEBT_PREPARED | DEBT_RELEASE;
 
 	if (!witness->control_up || witness->lost)
 		return "sends without a connection";
@@ -104,6 +111,8 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 	if (witness->sent & bit)
 		return "sends a message twice";
 	witness->sent |= (uint16_t)bit;
+	if (action->message == MESSAGE_COMMIT && witness->external)
+		return "COMMIT where it is the caller's";
 	if (action->message == MESSAGE_COMMIT && witness->overrun)
 		return "COMMIT after the downtime limit";
 	if (witness->purpose == CORE_PROBE && action->message == MESSAGE_SWITCHOVER)
@@ -115,7 +124,7 @@ static inline const char *witness_send(struct witness *witness, const struct cor
 	if (action->message == MESSAGE_COMMIT && !(witness->prepared_came && witness->debts_paid & DEBT_COMMITTED))
 		return "COMMIT before PREPARED and its record";
 	if (action->message == MESSAGE_PREPARED &&
-	    !((witness->debts_paid & (DEBT_PREPARED | DEBT_RELEASE)) == (DEBT_PREPARED | DEBT_RELEASE) &&
+	    !((witness->debts_paid & due) == due &&
 	      witness_all(witness, witness->succeeded, REQUEST_FINISH, (uint8_t)all)))
 		return "PREPARED before it is true";
 	if (action->message == MESSAGE_DONE && !witness_ran(witness))
@@ -142,6 +151,8 @@ static inline const char *witness_stuck(const struct witness *witness, const str
 
 	if (!witness->stuck)
 		return NULL;
+	if (witness->external && witness->source && witness->done_came && core->phase == PHASE_DONE)
+		return NULL; /* it was the destination's by then */
 	core_result(core, &result);
 	if (core->phase == PHASE_DONE)
 		return !witness->source && result.error.code == VFIOMIG_DEGRADED ? NULL
@@ -155,6 +166,8 @@ static inline const char *witness_stuck(const struct witness *witness, const str
 
 static inline const char *witness_journal(struct witness *witness, enum core_fact fact)
 {
+	if (witness->external)
+		return "a record where the caller's protocol is the record";
 	if (fact == FACT_ABORTED)
 		return witness->source || witness->tombstone++ || witness_ran(witness)
 			       ? "a tombstone twice, of a source, or of what ran"
@@ -188,11 +201,14 @@ static inline const char *witness_finish(struct witness *witness, const struct c
 	}
 	if (witness_stuck(witness, core))
 		return witness_stuck(witness, core);
+	if (witness_retired(witness, core))
+		return witness_retired(witness, core);
 	if (core->phase == PHASE_DONE)
 		return code == VFIOMIG_OK || code == VFIOMIG_DEGRADED ? NULL : "DONE with a code of failure";
 	if (code == VFIOMIG_IN_DOUBT)
-		return witness->source && witness->debts_paid + witness->debts >= DEBT_COMMITTED ? NULL
-												 : "doubt too early";
+		return witness->source && (witness->external || witness->debts_paid + witness->debts >= DEBT_COMMITTED)
+			       ? NULL
+			       : "doubt too early";
 	if (code == VFIOMIG_SOURCE_STUCK)
 		return witness->source ? NULL : "a destination says source-stuck";
 	if (code == VFIOMIG_OK && witness->purpose == CORE_PROBE)
@@ -253,7 +269,9 @@ static inline const char *witness_action(struct witness *witness, const struct c
 static inline const char *witness_step(struct witness *witness, struct core *core, const struct core_event *event,
 				       uint64_t now, struct core_actions *actions)
 {
+	const struct witness before = *witness;
 	bool stood = witness_stopped(witness);
+	const char *bound;
 
 	witness_hear(witness, event);
 	if (witness->limited && core->stop_ns && now - core->stop_ns > core->downtime_limit_ns)
@@ -265,6 +283,11 @@ static inline const char *witness_step(struct witness *witness, struct core *cor
 		if (broken)
 			return broken;
 	}
+	bound = witness_commit(&before, witness, event, actions);
+	if (bound)
+		return bound;
+	if (core_may_commit(core) != witness_answer(witness))
+		return "the caller's commit is to be answered otherwise";
 	if (core->phase < PHASE_ROLLBACK &&
 	    (witness_stopped(witness) ? !core->stop_ns || (!stood && core->stop_ns != now) : core->stop_ns != 0))
 		return "the stop is noted at another time than it happened";

@@ -27,7 +27,7 @@ struct witness {
 	uint16_t sent; /* messages, a bit each; HEARTBEAT and STREAM_END apart */
 	uint8_t source, devices;
 	uint8_t p2p, gated, precopy; /* a bit per device */
-	uint8_t purpose, serial, limited;
+	uint8_t purpose, serial, limited, external;
 	uint8_t debts, debts_paid; /* enum witness_debt */
 	uint8_t busy[WITNESS_DEVICES];
 	uint8_t ends_sent, ends_came; /* STREAM_END, a bit per device */
@@ -37,6 +37,8 @@ struct witness {
 	uint8_t stuck;			     /* a bit per device */
 	uint8_t may_run;		     /* a start is stuck: it may succeed yet */
 	uint8_t tombstone, recorded_running; /* asked of the journal */
+	uint8_t run_failed;		     /* a start came back with a failure */
+	uint8_t zero[2];		     /* no padding: equal bytes are equal states */
 };
 
 /* The shell's answer to each debt. */
@@ -161,7 +163,7 @@ static inline const char *witness_destination_request(const struct witness *witn
 		return done >> REQUEST_CONFIG & 1 && witness->ends_came >> d & 1 ? NULL : "FINISH before its time";
 	case REQUEST_RUN_P2P:
 	case REQUEST_RUN:
-		if (!witness->commit_came || !(witness->debts_paid & DEBT_COMMITTED))
+		if (!witness->commit_came || !(witness->external || witness->debts_paid & DEBT_COMMITTED))
 			return "a destination runs before COMMIT and its record";
 		if (!witness_all(witness, witness->succeeded, REQUEST_FINISH, all))
 			return "a destination runs before all devices are validated";

@@ -150,6 +150,95 @@ same() { diff -u "$1" "$2" || fail "$3 differ"; }
 	done < <(grep -oE '`_?[a-z]+(_[a-z0-9]+)+`' "$top/doc/save-and-resume.md" | tr -d '\`' | sed 's/^_/vfiomig_session_/' | sort -u)
 }
 
+# blocks FILE HEADING [WORD]: what its ``` blocks below that heading hold, up to the next one; of all, or of those marked with WORD.
+blocks()
+{
+	awk -v heading="$2" -v mark="\`\`\`$3" '!code && /^#+ / { on = $0 == heading; next }
+		on && /^```/ { code = !code; wanted = code && (mark == "```" || $0 == mark); next } on && wanted' "$1"
+}
+
+# The sanitizer that the library was built with: a program with it needs it too.
+sanitizer() { sed -n 's/^VFIOMIG_SANITIZE:STRING=\(..*\)$/-fsanitize=\1/p' "$build/CMakeCache.txt"; }
+
+# The two programs of the library's page, compiled, with a channel between them; the destination listens.
+programs_of_the_page()
+{
+	local name
+	for name in source destination; do
+		blocks "$top/man/libvfiomig.3.scd" "# A ${name^^}" | awk '/^mkfifo/ { exit } 1' >"$name.c"
+		# shellcheck disable=SC2046 # nothing, or one word
+		cc -std=c17 -Wall -Wextra -Werror $(sanitizer) -I "$top/include" "$name.c" -o "$name" \
+			-L "$build" -lvfiomig "-Wl,-rpath,$build"
+	done
+	mkfifo to-source to-destination
+	exec 5<>to-source 6<>to-destination
+	timeout -k 5 $patience_s ./destination "unix:$PWD/socket" sim:bytes=8M <&6 >&5 2>destination.err 3>&- &
+	pids+=($!)
+	until_true test -S socket
+}
+
+@test "the two programs of libvfiomig(3) are complete: they compile, and migrate a device" {
+	programs_of_the_page
+	timeout -k 5 $patience_s ./source "unix:$PWD/socket" sim:bytes=8M <&5 >&6 2>source.err 3>&- || fail "source: $?"
+	wait "${pids[0]}"
+	grep -qx 'source retired, destination running: done' source.err
+	grep -qx 'source retired, destination running: done' destination.err
+}
+
+@test "where the other VMM has gone, the source of libvfiomig(3) runs again" {
+	local code=0
+	programs_of_the_page
+	timeout -k 5 $patience_s ./source "unix:$PWD/socket" sim:bytes=8M </dev/null >&6 2>source.err 3>&- || code=$?
+	[[ $code == 9 ]]
+	grep -q '^source running, ' source.err
+	code=0
+	wait "${pids[0]}" || code=$?
+	[[ $code == 9 ]]
+}
+
+# What the cookbook's blocks call, with simulated devices for real ones, a socket that no other test has, and no hurry. What they say that an
+# exit code is, must be it.
+recipe()
+{
+	blocks "$top/doc/cookbook.md" "$1" sh | sed -E -e 's/vfio:[0-9a-f:.]+/sim:bytes=8M/g' -e "s|127\.0\.0\.1:7000|unix:$PWD/socket|g" \
+		-e 's/^(.*[^ ]) +# exit code ([0-9]+).*/code=0; \1 || code=$?; test $code = \2/' -e 's/^wait$/wait || true; rm -f socket/' \
+		-e 's/; wait$/; wait || true; rm -f socket/' >recipe.sh
+	[[ $(grep -c rdma-vfiomig recipe.sh) -ge 2 ]]
+	cat >wrapped.sh <<-END
+		set -eu
+		sends=0
+		rdma-vfiomig()
+		{
+			local command=\$1
+			shift
+			case "\$command \$*" in
+			recv*) exec "$PROGRAM" recv "\$@" --peer-timeout $patience_s ;; # a job of its own, which kill \$! must reach
+			send*--to\ unix:*) # a receiver listens, and has ended with the one before
+				sends=\$((sends + 1))
+				until test -S socket && test "\$(grep -c 'listening on' recipe.out)" -ge \$sends; do sleep 0.02; done
+				set -- "\$@" --peer-timeout $patience_s
+				;;
+			esac
+			"$PROGRAM" "\$command" "\$@"
+		}
+		vfiomig-bench() { "$BENCH" "\$@" --rounds 1 --warmups 0 --peer-timeout ${patience_s}000; }
+	END
+	cat recipe.sh >>wrapped.sh
+	timeout -k 5 $((3 * patience_s)) bash wrapped.sh >recipe.out 2>&1 3>&- || { cat wrapped.sh; fail "recipe: $?"; }
+}
+
+@test "the cookbook's way without a VMM can be gone with simulated devices, as it is written" {
+	recipe "## Driver development without a VMM"
+	grep -q '^sent 1 device' recipe.out
+	[[ -s nic.state && -s where.html ]]
+}
+
+@test "the cookbook's way to try the gate from outside is as it is written" {
+	recipe "## Embedding in a VMM"
+	grep -q '^  destination  running' recipe.out
+	grep -q '^  gate         on' recipe.out
+}
+
 @test "every page is well-formed, and man has nothing to warn of" {
 	command -v scdoc >/dev/null || skip "scdoc is missing: tools/packages install test"
 	local source name

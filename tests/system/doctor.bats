@@ -243,7 +243,12 @@ setup()
 	bind $function_of_card mlx5_vfio_pci
 	rm machine/sys/bus/pci/devices/$function_of_card/iommu_group
 	machine 3 --device vfio:$function_of_card
-	finds FAIL device 'in no IOMMU group' 'iommu=on'
+	finds FAIL device 'in no IOMMU group' 'intel_iommu=on .*update-grub'
+	# Debian's way: the command changes the line that the boot loader's are made of.
+	printf 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n' >grub.out
+	mend=${mend%%;*}
+	eval "${mend//\/etc\/default\/grub/grub.out}"
+	grep -qx 'GRUB_CMDLINE_LINUX="intel_iommu=on console=ttyS0"' grub.out
 	machine 0
 	finds WARN device 'in no IOMMU group'
 }
@@ -272,6 +277,83 @@ setup()
 	machine 3 --device vfio:$function_of_card
 	finds FAIL device '/dev/vfio/vfio.*Permission denied' '^chmod a.rw /dev/vfio/vfio'
 	fails_only device
+}
+
+@test "a device of another maker is bound to the driver by the name that it registers" {
+	local pair
+	for pair in 0x19e5:hisi_acc_vfio_pci 0x1dd8:pds_vfio_pci 0x1af4:virtio_vfio_pci; do
+		put sys/bus/pci/devices/$function_of_card/vendor "${pair%:*}"
+		bind $function_of_card
+		machine 3 --device vfio:$function_of_card
+		finds FAIL device 'bound to no driver' "echo ${pair#*:} >/sys/bus/pci/devices/$function_of_card/driver_override"
+	done
+}
+
+@test "FAIL: what a device needs that goes by its own file and an iommufd" {
+	machine 3 --device vfio:$function_of_card,iommufd=on
+	finds FAIL device '/dev/iommu.*No such file' '^modprobe iommufd$'
+	fails_only device
+	put dev/iommu ''
+	machine 3 --device vfio:$function_of_card,iommufd=on
+	finds FAIL device 'no file of its own' 'iommufd=off'
+	mkdir -p machine/sys/bus/pci/devices/$function_of_card/vfio-dev/vfio3
+	machine 3 --device vfio:$function_of_card,iommufd=on
+	finds FAIL device '/dev/vfio/devices/vfio3, the file of vfio:.*No such file' '^chown '
+	put dev/vfio/devices/vfio3 ''
+	rm machine/dev/vfio/7
+	machine 0 --device vfio:$function_of_card,iommufd=on
+	# Where the kernel has no groups, that is the way without being asked for.
+	rm machine/dev/vfio/vfio
+	machine 0 --device vfio:$function_of_card
+	machine 3 --device vfio:$function_of_card,iommufd=off
+	finds FAIL device '/dev/vfio/vfio.*No such file'
+}
+
+@test "a copy of a machine that is damaged is examined to its end, and nothing in it commands a terminal or a shell" {
+	local bad
+	rm machine/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
+	rm machine/proc/meminfo machine/proc/cpuinfo machine/proc/sys/kernel/osrelease
+	mkfifo machine/proc/meminfo machine/proc/sys/kernel/osrelease
+	ln -s /dev/zero machine/proc/cpuinfo
+	machine 0
+	finds WARN memory 'does not tell'
+	finds WARN cpu 'does not tell'
+	finds WARN kernel 'does not tell'
+	rm machine/proc/meminfo machine/proc/cpuinfo machine/proc/sys/kernel/osrelease
+	ln -s meminfo machine/proc/meminfo
+	mkdir machine/proc/cpuinfo
+	put proc/sys/kernel/osrelease $'6.12\e]0;title\a'
+	put sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 3
+	put sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages -7
+	put sys/kernel/mm/transparent_hugepage/enabled never
+	put sys/class/infiniband/mlx5_0/ports/1/gid_attrs/ndevs/1 'eth0; reboot'
+	put sys/class/infiniband/mlx5_0/ports/1/state '1: DOWN'
+	mkdir 'machine/sys/bus/pci/devices/$(reboot)'
+	bind '$(reboot)' vfio-pci
+	machine 3
+	finds PASS kernel '6.12\?\]0;title\? has'
+	finds WARN hugepages . '^sysctl vm.nr_hugepages=4$'
+	! grep -q reboot doctor.json || fail "a command of somebody else's"
+	for bad in '' machine/nowhere key.psk; do
+		refused 2 doctor --sysroot "$bad"
+		said refused 'there is no such folder'
+	done
+}
+
+@test "a key with a quotation mark in its name is mended by the command that is named" {
+	mv key.psk "it's.psk"
+	chmod 640 "it's.psk"
+	doctor 3 --sysroot machine --slots 4 --psk-file "it's.psk"
+	finds FAIL key 'mode 0640'
+	eval "$mend"
+	doctor 0 --sysroot machine --slots 4 --psk-file "it's.psk"
+}
+
+@test "WARN: a clock that is not there is not named" {
+	put sys/devices/system/clocksource/clocksource0/current_clocksource acpi_pm
+	put sys/devices/system/clocksource/clocksource0/available_clocksource 'hyperv_clocksource_tsc_page acpi_pm'
+	machine 0
+	finds WARN clock acpi_pm '^echo hyperv_clocksource_tsc_page >'
 }
 
 @test "FAIL: a recording that is none, and a device without P2P beside another" {

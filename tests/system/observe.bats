@@ -214,6 +214,14 @@ on_terminal()
 	(($(wc -l <refused.err) == 1)) || fail "not one sentence"
 }
 
+@test "a message is one line, whatever is in a name" {
+	local name=$'file:no\n<0>such\e[2Jfile'
+	refused 3 send --to 127.0.0.1:1 --device "$name" --log-format journal
+	(($(wc -l <refused.err) == 1)) || fail "a name makes messages"
+	! grep -q $'\e' refused.err || fail "a name commands the terminal"
+	said refused 'no\?<0>such\?\[2Jfile'
+}
+
 @test "for the journal each line begins with its priority" {
 	"$PROGRAM" demo --bytes 1M --json --verbose --progress off --log-format journal >demo.json 2>demo.err
 	! grep -vE '^<[3-7]>' demo.err || fail "a line without a priority"

@@ -84,6 +84,10 @@ Test(session_journal_spare, each_takes_the_place_of_the_one_before_and_the_rest_
 	cr_assert_eq(entries(), 2);
 	journal_spares_drop(&spares, dir_fd);
 	cr_assert_eq(entries(), 1);
+	fill(VFIOMIG_JOURNAL_RUNNING);
+	cr_assert_eq(publish(), -ENOENT, "it was dropped");
+	journal_spares_close(&spares, dir_fd);
+	cr_assert_eq(entries(), 1);
 	cr_assert_eq(read_state(), VFIOMIG_JOURNAL_COMMITTED);
 }
 

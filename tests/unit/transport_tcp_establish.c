@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -174,6 +175,31 @@ Test(tcp_establish, a_destination_gives_up_and_says_how_many_came)
 	cr_assert_eq(establish(&rig, rig.destination), -ETIMEDOUT);
 	cr_assert_eq(rig.err.code, VFIOMIG_TIMEOUT);
 	cr_assert_not_null(strstr(rig.err.text, "1 of 3 lanes"), "%s", rig.err.text);
+	rig_close(&rig);
+}
+
+Test(tcp_establish, a_destination_names_the_rail_whose_lanes_did_not_come)
+{
+	struct sockaddr_in ends[2] = { { .sin_family = AF_INET, .sin_port = htons(7000) },
+				       { .sin_family = AF_INET, .sin_port = htons(7000) } };
+	struct rig rig;
+	int fds[2][2];
+
+	rig_init(&rig, 4);
+	rig.destination_config.route.timeout_ms = 50;
+	rig.destination_config.rails = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		ends[i].sin_addr.s_addr = htonl(0x0a000001 + i);
+		memcpy(&rig.destination_config.rail[i].local, &ends[i], sizeof(ends[i]));
+	}
+	cr_assert_eq(tcp_fabric_ops.open(&rig.destination, &rig.destination_config, &rig.err), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_guest(&rig, fds[i], 2 * i, NULL);
+		tcp_fabric_ops.adopt(rig.destination, fds[i][0]);
+	}
+	cr_assert_eq(establish(&rig, rig.destination), -ETIMEDOUT);
+	cr_assert_not_null(strstr(rig.err.text, "no other: lane 1 was to come to 10.0.0.2 port 7000"), "%s",
+			   rig.err.text);
 	rig_close(&rig);
 }
 

@@ -16,7 +16,7 @@ enum { OUTCOMES_MAX = 16, JOBS_MAX = 64, RARE_SEEDS = 2000 };
 
 struct tally {
 	uint64_t seeds, steps, resent, at; /* at: the seed under way */
-	uint64_t applied[FAULT_KINDS];
+	uint64_t applied[FAULT_KINDS], met[DEED_KINDS], external;
 	unsigned outcomes;
 	struct {
 		char name[40];
@@ -67,6 +67,9 @@ static void work(struct shared *shared, struct tally *tally, uint64_t from, uint
 		tally->resent += world.truth.resent;
 		for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 			tally->applied[kind] += world.applied[kind];
+		for (unsigned deed = 0; deed < DEED_KINDS; deed++)
+			tally->met[deed] += world.met[deed];
+		tally->external += commits_externally(&world);
 		count_outcome(tally, verdict_outcome(&world), 1);
 		if (world.broken[0]) {
 			note_broken(shared, tally, &world);
@@ -83,6 +86,9 @@ static void add(struct tally *sum, const struct tally *part)
 	sum->resent += part->resent;
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		sum->applied[kind] += part->applied[kind];
+	for (unsigned deed = 0; deed < DEED_KINDS; deed++)
+		sum->met[deed] += part->met[deed];
+	sum->external += part->external;
 	for (unsigned i = 0; i < part->outcomes; i++)
 		count_outcome(sum, part->outcome[i].name, part->outcome[i].count);
 	if (part->broken_seed && (!sum->broken_seed || part->broken_seed < sum->broken_seed)) {
@@ -91,10 +97,29 @@ static void add(struct tally *sum, const struct tally *part)
 	}
 }
 
-/* A fault that never comes to pass is a hole in the simulator, where there were seeds enough. */
-static int report(const struct tally *sum)
+/* What never comes to pass is a hole in the simulator, where there were seeds enough. */
+static int find_holes(const struct tally *sum)
 {
 	int rc = 0;
+
+	if (sum->seeds < RARE_SEEDS || sum->broken_seed)
+		return 0;
+	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
+		if (!sum->applied[kind]) {
+			printf("never applied: %s\n", fault_names[kind]);
+			rc = 1;
+		}
+	for (unsigned deed = 0; deed < DEED_KINDS; deed++)
+		if (!sum->met[deed]) {
+			printf("never came to pass: %s\n", deed_names[deed]);
+			rc = 1;
+		}
+	return rc;
+}
+
+static int report(const struct tally *sum)
+{
+	int rc;
 
 	for (unsigned i = 0; i < sum->outcomes; i++)
 		printf("  %-30s %8" PRIu64 "\n", sum->outcome[i].name, sum->outcome[i].count);
@@ -102,11 +127,10 @@ static int report(const struct tally *sum)
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		printf("  %-30s %8" PRIu64 "\n", fault_names[kind], sum->applied[kind]);
 	printf("  %-30s %8" PRIu64 "\n", "packets sent again", sum->resent);
-	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
-		if (!sum->applied[kind] && sum->seeds >= RARE_SEEDS && !sum->broken_seed) {
-			printf("never applied: %s\n", fault_names[kind]);
-			rc = 1;
-		}
+	printf("the VMMs commit:\n  %-30s %8" PRIu64 "\n", "runs", sum->external);
+	for (unsigned deed = 0; deed < DEED_KINDS; deed++)
+		printf("  %-30s %8" PRIu64 "\n", deed_names[deed], sum->met[deed]);
+	rc = find_holes(sum);
 	if (sum->broken_seed) {
 		printf("seed %" PRIu64 ": %s\n", sum->broken_seed, sum->broken);
 		rc = 1;

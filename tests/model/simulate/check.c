@@ -156,5 +156,6 @@ void check_step(struct world *world)
 		if (world->side[s].alive)
 			check_flow(world, &world->side[s]);
 	check_runs(world);
+	caller_check(world);
 	check_allocations(world);
 }

@@ -24,6 +24,10 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_UNWRITTEN] = "journal full",
 	[FAULT_CALLS_LOST] = "question lost",
 	[FAULT_RESOLVE] = "person decides early",
+	[FAULT_VMM_DIES] = "VMM dies, its session lives",
+	[FAULT_VMM_MIND] = "VMM changes its mind",
+	[FAULT_WORD_CUT] = "VMMs' connection cut",
+	[FAULT_WORD_SLOW] = "VMMs' connection slow",
 };
 
 static const enum core_phase phases[SIDES][10] = {
@@ -81,6 +85,20 @@ static void draw_agreement(struct world *world, struct shape *shape)
 	shape->probe = one_in(world, 40);
 }
 
+/* The VMMs commit; now and then only one of them thinks so. */
+static void draw_commit(struct world *world, struct shape *shape)
+{
+	if (!one_in(world, 3))
+		return;
+	shape->external[SOURCE] = shape->external[DESTINATION] = true;
+	if (one_in(world, 60))
+		shape->external[draw(world, 0, 1)] = false;
+	shape->think_ns = one_in(world, 3) ? draw(world, 1, 1200) * NS_PER_MS : 0;
+	shape->patience_ns = draw(world, 4500, 8000) * NS_PER_MS;
+	if (one_in(world, 8))
+		shape->downtime_limit_ns = draw(world, 1, 100) * NS_PER_MS;
+}
+
 /* What is subtle comes more often than what is not. */
 static enum fault_kind draw_kind(struct world *world)
 {
@@ -90,12 +108,24 @@ static enum fault_kind draw_kind(struct world *world)
 
 	if (one_in(world, 3))
 		return subtle[draw(world, 0, sizeof(subtle) / sizeof(subtle[0]) - 1)];
-	return (enum fault_kind)draw(world, 0, FAULT_KINDS - 1);
+	return (enum fault_kind)draw(world, 0, FAULT_RESOLVE);
+}
+
+/* Where the VMMs commit there is neither a journal nor a question, but more that can fail. */
+static enum fault_kind draw_kind_of_vmms(struct world *world)
+{
+	static const enum fault_kind decisive[] = { FAULT_VMM_DIES, FAULT_VMM_MIND, FAULT_WORD_CUT, FAULT_WORD_SLOW,
+						    FAULT_CANCEL };
+	enum fault_kind kind = draw_kind(world);
+
+	if (kind == FAULT_UNWRITTEN || kind == FAULT_CALLS_LOST || kind == FAULT_RESOLVE || one_in(world, 4))
+		return decisive[draw(world, 0, sizeof(decisive) / sizeof(decisive[0]) - 1)];
+	return kind;
 }
 
 static void draw_fault(struct world *world, struct shape *shape, struct fault *fault)
 {
-	*fault = (struct fault){ .kind = draw_kind(world) };
+	*fault = (struct fault){ .kind = shape->external[SOURCE] ? draw_kind_of_vmms(world) : draw_kind(world) };
 	fault->side = (unsigned)draw(world, 0, 1);
 	fault->device = (unsigned)draw(world, 0, DEVICES_MAX - 1);
 	fault->lane = (unsigned)draw(world, 0, LANES_MAX - 1);
@@ -122,6 +152,9 @@ static void draw_fault(struct world *world, struct shape *shape, struct fault *f
 	case FAULT_REORDER:
 		shape->reorder = true;
 		break;
+	case FAULT_WORD_SLOW:
+		shape->word_ns_max = draw(world, 2, 1000) * NS_PER_MS;
+		break;
 	case FAULT_SHORT_IO:
 		shape->short_io = true;
 		break;
@@ -134,7 +167,7 @@ static void draw_fault(struct world *world, struct shape *shape, struct fault *f
 	/* These are of the run, and from the start. */
 	if (fault->kind == FAULT_REORDER || fault->kind == FAULT_SHORT_IO || fault->kind == FAULT_TOKEN_LIES ||
 	    fault->kind == FAULT_CALLS_LOST || fault->kind == FAULT_RESOLVE || fault->kind == FAULT_SLOW_CONSUMER ||
-	    fault->kind == FAULT_FENCE_HANGS) {
+	    fault->kind == FAULT_FENCE_HANGS || fault->kind == FAULT_WORD_SLOW) {
 		bool there = fault->kind == FAULT_SLOW_CONSUMER || fault->kind == FAULT_FENCE_HANGS;
 
 		fault->side = there ? DESTINATION : SOURCE;
@@ -191,6 +224,25 @@ static void draw_bad_moment(struct world *world, struct shape *shape)
 	shape->faults++;
 }
 
+/* Something happens while both hold, or as the word goes round. */
+static void draw_bad_hold(struct world *world, struct shape *shape)
+{
+	static const enum fault_kind kinds[] = { FAULT_CUT,	  FAULT_HOLE,	  FAULT_LANES_ALL, FAULT_KILL,
+						 FAULT_KILL_HELD, FAULT_SLEEP,	  FAULT_CANCEL,	   FAULT_CANCEL,
+						 FAULT_VMM_DIES,  FAULT_VMM_MIND, FAULT_WORD_CUT };
+	unsigned count = (unsigned)draw(world, 1, 2);
+
+	for (unsigned i = 0; i < count && shape->faults < FAULTS_MAX; i++) {
+		struct fault *fault = &shape->fault[shape->faults++];
+
+		*fault = (struct fault){ .kind = kinds[draw(world, 0, sizeof(kinds) / sizeof(kinds[0]) - 1)] };
+		fault->side = (unsigned)draw(world, 0, 1);
+		fault->phase = one_in(world, 4) ? PHASE_DRAIN : one_in(world, 3) ? PHASE_COMMIT : PHASE_HOLD;
+		fault->steps = (unsigned)(one_in(world, 2) ? draw(world, 0, 6) : draw(world, 0, 60));
+		fault->ns = draw(world, 1, 4000) * NS_PER_MS;
+	}
+}
+
 /* COMMIT is out, and its answer does not come: the questions get lost too, or a person has no patience. */
 static void draw_doubt(struct world *world, struct shape *shape)
 {
@@ -217,6 +269,7 @@ void shape_draw(struct world *world)
 	*shape = (struct shape){ 0 };
 	draw_agreement(world, shape);
 	draw_devices(world, shape);
+	draw_commit(world, shape);
 	if (one_in(world, 12))
 		draw_storm(world, shape);
 	shape->faults += dice < 2 ? 0 : dice < 8 ? 1 : dice < 14 ? 2 : dice < 18 ? 3 : (unsigned)draw(world, 4, 6);
@@ -224,9 +277,11 @@ void shape_draw(struct world *world)
 		shape->faults = FAULTS_MAX;
 	for (unsigned i = shape->drawn; i < shape->faults; i++)
 		draw_fault(world, shape, &shape->fault[i]);
-	if (one_in(world, 20) && shape->faults + 2 <= FAULTS_MAX)
+	if (shape->external[SOURCE] && one_in(world, 2))
+		draw_bad_hold(world, shape);
+	if (!shape->external[SOURCE] && one_in(world, 20) && shape->faults + 2 <= FAULTS_MAX)
 		draw_doubt(world, shape);
-	if (one_in(world, 20))
+	if (one_in(world, shape->external[SOURCE] ? 10 : 20))
 		draw_bad_start(world, shape);
 	if (one_in(world, 20))
 		draw_bad_moment(world, shape);

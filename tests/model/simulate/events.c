@@ -16,7 +16,7 @@ void event_push(struct world *world, uint64_t in_ns, const struct event *event)
 	struct event placed = *event;
 	unsigned at = world->events++;
 
-	assert(world->events <= EVENTS_MAX);
+	assert(world->events <= HEAP_MAX);
 	placed.at = world->now + in_ns;
 	placed.number = world->numbers++;
 	while (at > 0 && earlier(&placed, &world->heap[(at - 1) / 2])) {

@@ -6,7 +6,8 @@ static bool is_deed(enum fault_kind kind)
 {
 	return kind == FAULT_LANES_ALL || kind == FAULT_LANE_BREAKS || kind == FAULT_CUT || kind == FAULT_HOLE ||
 	       kind == FAULT_KILL || kind == FAULT_KILL_HELD || kind == FAULT_SLEEP || kind == FAULT_CANCEL ||
-	       kind == FAULT_CALLS_LOST || kind == FAULT_RESOLVE;
+	       kind == FAULT_CALLS_LOST || kind == FAULT_RESOLVE || kind == FAULT_VMM_DIES || kind == FAULT_VMM_MIND ||
+	       kind == FAULT_WORD_CUT;
 }
 
 struct fault *fate_find(struct world *world, enum fault_kind kind, unsigned side)
@@ -113,6 +114,17 @@ static bool is_on(const struct side *side)
 	return side->alive && !side->finished;
 }
 
+static bool change_vmm(struct world *world, const struct fault *fault)
+{
+	if (!world->mind[fault->side].alive)
+		return false;
+	if (fault->kind == FAULT_VMM_DIES)
+		vmm_dies(world, fault->side);
+	else
+		vmm_mind(world, fault->side);
+	return true;
+}
+
 /* False: there was nothing to do it to, now. */
 static bool do_it(struct world *world, struct fault *fault)
 {
@@ -130,8 +142,18 @@ static bool do_it(struct world *world, struct fault *fault)
 	case FAULT_CANCEL:
 		if (!is_on(side) || side->asleep)
 			return false;
-		asking_cancel(world, side);
+		if (!side->started && !world->shape.external[fault->side])
+			return false;
+		if (world->shape.external[fault->side])
+			caller_cancel(world, side);
+		else
+			asking_cancel(world, side);
 		return true;
+	case FAULT_VMM_DIES:
+	case FAULT_VMM_MIND:
+		return is_on(side) && !side->asleep && change_vmm(world, fault);
+	case FAULT_WORD_CUT:
+		return vmm_cut(world);
 	case FAULT_SLEEP:
 		if (!is_on(side) || side->asleep)
 			return false;

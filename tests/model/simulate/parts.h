@@ -131,6 +131,45 @@ void people_died(struct world *world, struct side *side, bool held);
 void people_again(struct world *world);
 void people_vmm(struct world *world);
 void people_decide(struct world *world);
+/* The devices go on at the source. A call that is still under way must end first; whoever is broken stays so. */
+void people_resume(struct world *world);
+/* Powered off: neither it nor a later process will ever run the devices, or answer. */
+void people_fence(struct world *world, unsigned s);
+
+/* caller.c: production's API, called on a side's core, and every answer judged. The side's process lives. */
+void caller_open(struct world *world);
+void caller_close(struct world *world);
+void caller_begin(struct world *world);
+int caller_commit(struct world *world, struct side *side);
+int caller_prepared(struct world *world, struct side *side);
+int caller_cancel(struct world *world, struct side *side);
+int caller_take_back(struct world *world, struct side *side);
+/* As vfiomig_session_dispatch: is it told, now, that it is prepared? */
+bool caller_told_prepared(struct world *world, struct side *side);
+/* The shell's half: is a commit owed to core? Once. */
+bool caller_owes(struct world *world, struct side *side);
+void caller_stepped(struct world *world, struct side *side, const struct core_event *event, enum core_phase before);
+/* The control thread hears a cancel. */
+void caller_hear_cancel(struct world *world, struct side *side);
+void caller_met(struct world *world, enum deed deed);
+void caller_check(struct world *world);
+void caller_verdict(struct world *world);
+bool commits_externally(const struct world *world);
+
+/* vmm.c: the two VMMs, where they commit. */
+void vmm_begin(struct world *world);
+bool vmm_event(struct world *world, struct side *side, const struct event *event);
+void vmm_told_over(struct world *world, struct side *side);
+void vmm_session_died(struct world *world, struct side *side, bool held);
+void vmm_dies(struct world *world, unsigned s);
+void vmm_mind(struct world *world, unsigned s);
+bool vmm_cut(struct world *world);
+void vmm_hear(struct world *world, unsigned s, enum word word);
+/* person.c: who sees to it where a VMM cannot know. */
+void person_called(struct world *world, uint64_t most_ns);
+void person_visits(struct world *world);
+bool person_settled(const struct world *world);
+bool source_unable(const struct world *world);
 
 /* check.c: the invariants, after every step; verdict.c: the truth of what was said, at the end. */
 void check_step(struct world *world);

@@ -16,6 +16,8 @@ void people_ended(struct world *world, struct side *side)
 {
 	bool runs = side->core.phase == PHASE_DONE;
 
+	if (commits_externally(world))
+		return; /* its VMM is told */
 	if (side->number == DESTINATION && !runs && world->shape.recv_again)
 		later(world, EVENT_AGAIN, DESTINATION, 3 * NS_PER_S);
 	if (side->number == SOURCE && side->core.outcome.code == VFIOMIG_IN_DOUBT)
@@ -26,12 +28,18 @@ void people_ended(struct world *world, struct side *side)
 void people_told(struct world *world, struct side *side)
 {
 	side->told = true;
-	if (side->number == SOURCE && side->core.outcome.code != VFIOMIG_IN_DOUBT)
+	if (commits_externally(world))
+		vmm_told_over(world, side);
+	else if (side->number == SOURCE && side->core.outcome.code != VFIOMIG_IN_DOUBT)
 		record_forget(world, side);
 }
 
 void people_died(struct world *world, struct side *side, bool held)
 {
+	if (commits_externally(world)) {
+		vmm_session_died(world, side, held);
+		return;
+	}
 	if (side->number == DESTINATION && world->shape.recv_again)
 		later(world, EVENT_AGAIN, DESTINATION, 3 * NS_PER_S);
 	if (side->number == SOURCE && held && !(side->told && side->core.outcome.code != VFIOMIG_IN_DOUBT))
@@ -46,8 +54,7 @@ void people_again(struct world *world)
 	world->listens_again = true;
 }
 
-/* The devices go on at the source. A call that is still under way must end first; whoever is broken stays so. */
-static void resume(struct world *world)
+void people_resume(struct world *world)
 {
 	for (unsigned d = 0; d < world->shape.devices; d++) {
 		struct device *device = &world->device[SOURCE][d];
@@ -55,6 +62,7 @@ static void resume(struct world *world)
 		if (!device->gone && device->effect == REQUEST_NONE)
 			device_walk(world, SOURCE, d, VFIOMIG_STATE_RUNNING, UINT_MAX);
 	}
+	world->truth.taken_back = true;
 	tell(world, &world->side[SOURCE], "goes on", 0, 0);
 }
 
@@ -64,20 +72,21 @@ void people_vmm(struct world *world)
 	enum vfiomig_journal_state state = record_state(world, SOURCE, &degraded);
 
 	if (state == VFIOMIG_JOURNAL_NONE || state == VFIOMIG_JOURNAL_ABORTED)
-		resume(world);
+		people_resume(world);
 	else if (state == VFIOMIG_JOURNAL_COMMITTED)
 		later(world, EVENT_PERSON, SOURCE, NS_PER_S);
 }
 
-/* Powered off: neither it nor a later process will ever run the devices, or answer. */
-static void fence_destination(struct world *world)
+void people_fence(struct world *world, unsigned s)
 {
-	world->truth.fenced = true;
-	world->listens_again = false;
-	fate_kill(world, &world->side[DESTINATION], false);
+	world->truth.fenced |= s == DESTINATION;
+	fate_kill(world, &world->side[s], false);
+	vmm_dies(world, s);
 	for (unsigned d = 0; d < world->shape.devices; d++)
-		world->device[DESTINATION][d].gone = true;
-	world->listens_again = false;
+		world->device[s][d].gone = true;
+	world->truth.held[s] = false;
+	if (s == DESTINATION)
+		world->listens_again = false;
 }
 
 /* The source's record says what is to be; who holds the devices obeys. */
@@ -91,7 +100,7 @@ static void decide(struct world *world, bool back)
 	world->truth.decided_resume = back;
 	world->truth.decided_promote = !back;
 	if (back && ((source->alive && ended) || (!source->alive && world->truth.held[SOURCE])))
-		resume(world);
+		people_resume(world);
 }
 
 void people_decide(struct world *world)
@@ -101,6 +110,6 @@ void people_decide(struct world *world)
 	if (record_state(world, SOURCE, &degraded) != VFIOMIG_JOURNAL_COMMITTED)
 		return;
 	if (!ran)
-		fence_destination(world);
+		people_fence(world, DESTINATION);
 	decide(world, !ran);
 }

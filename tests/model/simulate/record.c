@@ -153,7 +153,7 @@ void asked(struct world *world, unsigned call)
 
 static bool waits_for_answer(const struct side *side)
 {
-	return side->number == SOURCE && side->core.phase == PHASE_COMMIT;
+	return side->number == SOURCE && side->core.phase == PHASE_COMMIT && !side->core.external;
 }
 
 bool asking_begins(struct world *world, struct side *side)

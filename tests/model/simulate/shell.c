@@ -153,6 +153,7 @@ static const char *const event_names[] = {
 	[CORE_LOST] = "control lost",
 	[CORE_ABORT] = "abort",
 	[CORE_CANCEL] = "cancel",
+	[CORE_COMMIT] = "commit",
 };
 
 static void tell_event(struct world *world, const struct side *side, const struct core_event *event)
@@ -169,7 +170,7 @@ static void tell_event(struct world *world, const struct side *side, const struc
 		say(world, side, event->error->text);
 }
 
-void side_step(struct world *world, struct side *side, const struct core_event *event)
+static void step(struct world *world, struct side *side, const struct core_event *event)
 {
 	enum core_phase before = side->core.phase;
 	struct core_actions actions;
@@ -178,6 +179,7 @@ void side_step(struct world *world, struct side *side, const struct core_event *
 	core_step(&side->core, event, world->now, &actions);
 	if (side->core.phase != before)
 		tell(world, side, "phase", before, side->core.phase);
+	caller_stepped(world, side, event, before);
 	for (unsigned i = 0; i < actions.count; i++) {
 		if (fate_dies_here(world, side))
 			return;
@@ -188,8 +190,18 @@ void side_step(struct world *world, struct side *side, const struct core_event *
 	}
 }
 
+/* What is owed to the caller comes before anything else. */
+void side_step(struct world *world, struct side *side, const struct core_event *event)
+{
+	if (caller_owes(world, side))
+		step(world, side, &(struct core_event){ .kind = CORE_COMMIT });
+	if (side->alive)
+		step(world, side, event);
+}
+
 void side_start(struct world *world, struct side *side)
 {
+	side->started = true;
 	side_step(world, side, &(struct core_event){ .kind = CORE_START });
 	if (side->number == SOURCE)
 		later(world, side, EVENT_UP, 0, short_while(world));

@@ -32,7 +32,7 @@ enum {
 	INBOX_MAX = 64,
 	FRAME_BYTES_MAX = 1024,
 	FRAMES_MAX = 512,
-	EVENTS_MAX = 4096,
+	HEAP_MAX = 4096,
 	POSTS_MAX = 64,
 	FAULTS_MAX = 8,
 	BATCH_MAX = 8,
@@ -62,10 +62,36 @@ enum fault_kind {
 	FAULT_UNWRITTEN,  /* a journal takes no record */
 	FAULT_CALLS_LOST, /* the source's questions after COMMIT do not get through for a while */
 	FAULT_RESOLVE,	  /* a person decides while the source still asks */
+	/* Where the VMMs commit. */
+	FAULT_VMM_DIES,	 /* a VMM dies, and its session lives */
+	FAULT_VMM_MIND,	 /* a VMM changes its mind */
+	FAULT_WORD_CUT,	 /* the VMMs' own connection breaks */
+	FAULT_WORD_SLOW, /* it is slow */
 	FAULT_KINDS
 };
 
 extern const char *const fault_names[FAULT_KINDS];
+
+/* What must have come to pass where the VMMs commit, or the simulator has a hole. Names: deed_names in caller.c. */
+enum deed {
+	DEED_COMMIT,
+	DEED_COMMIT_EARLY,
+	DEED_COMMIT_AGAIN,
+	DEED_COMMIT_CANCELLED,
+	DEED_CANCEL_IN_TIME,
+	DEED_CANCEL_LATE,
+	DEED_TAKE_BACK,
+	DEED_TAKE_BACK_REFUSED,
+	DEED_RETIRED_ALONE,
+	DEED_ABORTED_AFTER,
+	DEED_FENCED,
+	DEED_PROMOTED,
+	DEED_HELD_WITHOUT_PEER,
+	DEED_CONFLICT,
+	DEED_KINDS
+};
+
+extern const char *const deed_names[DEED_KINDS];
 
 struct fault {
 	enum fault_kind kind;
@@ -90,6 +116,8 @@ struct shape {
 	uint64_t peer_timeout_ns, hold_ns, device_timeout_ns, downtime_limit_ns;
 	uint64_t write_ns_per_kib; /* SLOW_CONSUMER */
 	bool short_io, reorder, recv_again, probe;
+	bool external[SIDES];			     /* its caller commits */
+	uint64_t word_ns_max, think_ns, patience_ns; /* WORD_SLOW; the VMMs' */
 	struct fault fault[FAULTS_MAX];
 };
 
@@ -151,7 +179,7 @@ struct asking {
 /* One side's process: what src/session's shell keeps. */
 struct side {
 	unsigned number; /* SOURCE or DESTINATION */
-	bool alive, asleep, finished, told, gone_home;
+	bool alive, started, asleep, finished, told, gone_home;
 	unsigned life; /* what was begun by an earlier process is nobody's */
 	uint64_t awake_ns, finished_ns, watch_ns, watched_ns, inbox_ns, task_ns;
 	unsigned actions; /* of its core so far */
@@ -178,6 +206,26 @@ struct side {
 	struct message_fenced fenced;	    /* as it came, or goes */
 	struct asking asking;
 	struct vfiomig_result result;
+};
+
+/* A VMM, where the VMMs commit: what it knows, has said and has heard. */
+struct vmm {
+	bool alive;
+	bool ready, over;	   /* its session told: prepared; ended */
+	bool committed, cancelled; /* by what it asked for; cancelled: it will not commit any more */
+	bool early;		   /* its commit came before its session's word */
+	bool unwilling, cut;
+	bool said_prepared, said_over;
+	bool heard_prepared, heard_commit, heard_over, heard_runs;
+	bool called;   /* a person */
+	unsigned wait; /* its patience, by number */
+};
+
+/* One direction of the VMMs' own connection: words in order. */
+struct talk {
+	uint64_t last_ns;
+	unsigned said, heard, lost_after;
+	bool ended;
 };
 
 /* A host's record of the session, as it lies on its disk. */
@@ -217,6 +265,22 @@ enum event_kind {
 	EVENT_AGAIN,  /* a later process on that host */
 	EVENT_VMM,    /* who holds a dead source's devices reads the journal */
 	EVENT_PERSON,
+	/* Where the VMMs commit. */
+	EVENT_NUDGE,	/* the control thread sees that it is to look */
+	EVENT_CANCEL,	/* it hears a cancel */
+	EVENT_DISPATCH, /* the VMM runs what its session has to tell */
+	EVENT_WORD,	/* .a: enum word, .b: its number: at the VMM */
+	EVENT_CONSIDER, /* the VMM has thought about it */
+	EVENT_PATIENCE, /* .a: of which wait */
+};
+
+/* What VMMs say to each other. */
+enum word {
+	WORD_PREPARED = 1, /* the destination's: its session is */
+	WORD_COMMIT,	   /* the source's: its session has answered 0 */
+	WORD_OVER,	   /* the destination's: it never ran and never will; the source's: it will not commit */
+	WORD_RUNS,	   /* the destination's */
+	WORD_END,	   /* the connection's end */
 };
 
 struct event {
@@ -238,6 +302,9 @@ struct truth {
 	bool token_lied, source_read[DEVICES_MAX], commit_sent, source_stopped;
 	bool damaged, decided_resume, decided_promote, fenced, platform_ready, killed[SIDES], held[SIDES];
 	bool watched;
+	/* Where the VMMs commit. */
+	bool committed[SIDES], cancel_asked[SIDES], refused[SIDES]; /* answered: 0, 0, -ECANCELED */
+	bool ready_over_there, taken_back, aborted_over_there;
 };
 
 struct world {
@@ -255,7 +322,13 @@ struct world {
 	bool listens_again; /* a later process of the destination's answers questions */
 	uint64_t calls_lost_until;
 	unsigned applied[FAULT_KINDS];
+	unsigned met[DEED_KINDS];
 	struct truth truth;
+	struct vfiomig_session *caller[SIDES]; /* what production's API is called with: caller.c */
+	struct vmm mind[SIDES];
+	struct talk talk[SIDES]; /* towards each */
+	bool person_on;
+	unsigned visits;
 	uint64_t lane_number[SIDES][LANES_MAX], lane_due[SIDES][LANES_MAX];
 	uint8_t *memory[SIDES];	   /* of the arenas */
 	struct fabric *end[SIDES]; /* both are made at once: the loop has no address to wait at */

@@ -21,9 +21,10 @@ static bool undisturbed(const struct world *world)
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
 		if (world->applied[kind] && kind != FAULT_REORDER && kind != FAULT_SHORT_IO &&
 		    kind != FAULT_SLOW_CONSUMER && kind != FAULT_CALLS_LOST && kind != FAULT_LANE_BEFORE &&
-		    kind != FAULT_LANE_AFTER && kind != FAULT_LANE_BREAKS)
+		    kind != FAULT_LANE_AFTER && kind != FAULT_LANE_BREAKS && kind != FAULT_WORD_SLOW)
 			return false;
-	return lanes_suffice(world) && !world->shape.downtime_limit_ns && !world->truth.damaged;
+	return lanes_suffice(world) && !world->shape.downtime_limit_ns && !world->truth.damaged &&
+	       world->shape.external[SOURCE] == world->shape.external[DESTINATION];
 }
 
 static bool all_source_devices(const struct world *world, enum vfiomig_state state)
@@ -63,11 +64,25 @@ static void judge_probe(struct world *world)
 		broken(world, "a probe is over, but the devices do not run");
 }
 
+/* What became of the destination was nobody's to tell the source: a person decided, or its caller's protocol did. */
+static bool nobody_told(const struct world *world)
+{
+	return world->truth.decided_resume || world->truth.decided_promote || world->side[SOURCE].core.alone;
+}
+
+static void judge_doubt(struct world *world)
+{
+	if (!doubt_may_be(world))
+		broken(world, "the source is in doubt, though nothing kept the answer from it");
+	if (!world->truth.commit_sent)
+		broken(world, "the source is in doubt, but COMMIT was never sent");
+}
+
 static void judge_source(struct world *world)
 {
 	const struct side *side = &world->side[SOURCE];
 	enum vfiomig_code code = side->core.outcome.code;
-	bool resolved = world->truth.decided_resume || world->truth.decided_promote;
+	bool resolved = nobody_told(world);
 	bool goes_on = code >= VFIOMIG_INTERNAL && code <= VFIOMIG_CANCELLED;
 
 	if (code == VFIOMIG_OK && !resolved && !destination_ran(world))
@@ -80,10 +95,8 @@ static void judge_source(struct world *world)
 		broken(world, "the source says that it runs, but its devices do not");
 	if (goes_on && destination_ran(world))
 		broken(world, "the source says that it runs, but the destination ran");
-	if (code == VFIOMIG_IN_DOUBT && !doubt_may_be(world))
-		broken(world, "the source is in doubt, though nothing kept the answer from it");
-	if (code == VFIOMIG_IN_DOUBT && !world->truth.commit_sent)
-		broken(world, "the source is in doubt, but COMMIT was never sent");
+	if (code == VFIOMIG_IN_DOUBT && !commits_externally(world))
+		judge_doubt(world);
 	if (code == VFIOMIG_IN_DOUBT && !world->truth.decided_resume && side_runs(world, SOURCE))
 		broken(world, "the source says that it is stopped, but it runs");
 	if (code == VFIOMIG_SOURCE_STUCK && !any_broken(world, SOURCE))
@@ -151,6 +164,7 @@ void verdict(struct world *world)
 		judge_source(world);
 	if (world->side[DESTINATION].finished && !world->truth.killed[DESTINATION])
 		judge_destination(world);
+	caller_verdict(world);
 	if (undisturbed(world) && !(well(world, &world->side[SOURCE]) && well(world, &world->side[DESTINATION])))
 		broken(world, "nothing went wrong, but it ends with %d and %d: %.100s",
 		       (int)world->side[SOURCE].core.outcome.code, (int)world->side[DESTINATION].core.outcome.code,
@@ -161,12 +175,16 @@ const char *verdict_outcome(const struct world *world)
 {
 	const struct side *source = &world->side[SOURCE];
 
+	if (commits_externally(world) && world->truth.committed[SOURCE] && world->truth.taken_back)
+		return "taken back from its commit";
 	if (world->truth.decided_resume || world->truth.decided_promote)
 		return "resolved";
 	if (world->truth.killed[SOURCE])
 		return destination_ran(world)	  ? "source dead, destination ran"
 		       : side_runs(world, SOURCE) ? "source dead, its VMM goes on"
 						  : "source dead, none runs";
+	if (source->core.alone && !destination_ran(world))
+		return "retired, none runs";
 	if (source->core.outcome.code == VFIOMIG_OK)
 		return world->shape.probe ? "probed" : "migrated";
 	if (source->core.outcome.code == VFIOMIG_DEGRADED)

@@ -30,14 +30,16 @@ static void *take(size_t count, size_t bytes)
 void world_open(struct world *world)
 {
 	*world = (struct world){ 0 };
-	world->heap = take(EVENTS_MAX, sizeof(*world->heap));
+	world->heap = take(HEAP_MAX, sizeof(*world->heap));
 	world->wire = take(SIDES, sizeof(*world->wire));
 	for (unsigned s = 0; s < SIDES; s++)
 		world->memory[s] = take(1, MEMORY_BYTES);
+	caller_open(world);
 }
 
 void world_close(struct world *world)
 {
+	caller_close(world);
 	free(world->heap);
 	free(world->wire);
 	for (unsigned s = 0; s < SIDES; s++)
@@ -73,6 +75,7 @@ static void make_side(struct world *world, unsigned s)
 				      .hold_ns = shape->hold_ns,
 				      .no_platform = !shape->vmm[s],
 				      .serial = shape->serial[s],
+				      .external_commit = shape->external[s],
 				      .purpose = s == SOURCE && shape->probe ? CORE_PROBE : CORE_MIGRATE,
 				      .downtime_limit_ns = s == SOURCE ? shape->downtime_limit_ns : 0 };
 
@@ -85,6 +88,7 @@ static void make_side(struct world *world, unsigned s)
 					      .transports = 1U << VFIOMIG_TRANSPORT_TCP,
 					      .arch = plan_arch(),
 					      .no_platform = !shape->vmm[s],
+					      .external_commit = shape->external[s],
 					      .devices = shape->devices,
 					      .device = world->handles[s] };
 	core_init(&side->core, &config, world->now);
@@ -102,10 +106,12 @@ static void begin(struct world *world, uint64_t seed, bool large)
 	struct event *heap = world->heap;
 	struct wire *wire = world->wire;
 	uint8_t *memory[SIDES] = { world->memory[SOURCE], world->memory[DESTINATION] };
+	struct vfiomig_session *caller[SIDES] = { world->caller[SOURCE], world->caller[DESTINATION] };
 	bool trace = world->trace;
 
 	*world = (struct world){ .seed = seed, .trace = trace, .heap = heap, .wire = wire, .now = NS_PER_S };
 	memcpy(world->memory, memory, sizeof(memory));
+	memcpy(world->caller, caller, sizeof(caller));
 	world->random.state = seed * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0x1234567);
 	if (!world->random.state)
 		world->random.state = 1;
@@ -118,6 +124,8 @@ static void begin(struct world *world, uint64_t seed, bool large)
 	else
 		shape_draw(world);
 	make_devices(world);
+	caller_begin(world);
+	vmm_begin(world);
 	for (unsigned s = 0; s < SIDES; s++) {
 		if (!large)
 			memset(world->memory[s], 0xa5, MEMORY_BYTES / 128);
@@ -167,7 +175,10 @@ static bool happens_to_host(struct world *world, const struct event *event)
 		people_vmm(world);
 		return true;
 	case EVENT_PERSON:
-		people_decide(world);
+		if (commits_externally(world))
+			person_visits(world);
+		else
+			people_decide(world);
 		return true;
 	default:
 		return false;
@@ -213,6 +224,12 @@ static void happens_to_process(struct world *world, struct side *side, const str
 	case EVENT_CALL:
 		call_returns(world, side, event);
 		break;
+	case EVENT_NUDGE:
+		side_step(world, side, &(struct core_event){ .kind = CORE_TICK });
+		break;
+	case EVENT_CANCEL:
+		caller_hear_cancel(world, side);
+		break;
 	case EVENT_TOLD:
 		people_told(world, side);
 		break;
@@ -242,6 +259,8 @@ static void happen(struct world *world, const struct event *event)
 		event_push(world, side->awake_ns - world->now, event);
 		return;
 	}
+	if (vmm_event(world, side, event))
+		return;
 	if (event->kind == EVENT_ASKED)
 		asked(world, event->b);
 	else if (side->alive && event->life == side->life)

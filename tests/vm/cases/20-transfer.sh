@@ -38,7 +38,7 @@ case_a_key_on_both_sides_lets_all_lanes_in()
 	echo guest:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff >both.psk
 	security=(--psk-file both.psk)
 	one_device 3000000
-	equal "recv: who the peer is was shown by" "$(jq -r .authentication recv.json)" psk
+	equal "recv: who the peer is was shown by" "$recv_authentication" psk
 	transport=tcp
 	one_device 3000000
 }
@@ -57,7 +57,7 @@ case_sealed_packets_arrive()
 		sources+=("$source") destinations+=("$destination")
 		transfer
 		judge_success 2000001
-		equal "recv: packets were" "$(jq -r .payload recv.json)" aead
+		equal "recv: packets were" "$recv_payload" aead
 	done
 }
 
@@ -82,8 +82,8 @@ case_a_wrong_key_is_refused_before_there_is_any_memory()
 	transfer_by one_is_refused
 	equal "send: exit code" "$send_code" 4
 	equal "recv: exit code" "$recv_code" 9
-	equal "recv: how many it refused" "$(jq .refused recv.json)" 1
-	equal "bytes of memory that both sides took" "$(jq -s 'map(.arena_bytes) | add' send.json recv.json)" 0
+	equal "recv: how many it refused" "$recv_refused" 1
+	equal "bytes of memory that both sides took" "$send_arena_bytes $recv_arena_bytes" "0 0"
 }
 
 # What is needed after the rights are gone: the device files' modes, and a limit on locked memory that was lifted before.
@@ -171,6 +171,6 @@ case_gate_of_one_device_alone()
 	sources[1]=vfio:${sources[1]},gate=on
 	transfer
 	equal "send: exit code" "$send_code" 0
-	equal "gates of the devices" "$(jq -c '[.devices[].gate]' send.json)" '["off","on"]'
+	equal "gates of the devices" "$send_gates" "off on"
 	for i in 0 1; do judge_content "${destinations[$i]}" 3000000 "d$i"; done
 }

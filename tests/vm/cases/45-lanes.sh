@@ -15,9 +15,9 @@ replaced()
 	equal "send: exit code" "$send_code" 0
 	equal "recv: exit code" "$recv_code" 0
 	equal "send: transport" "$send_transport" "$transport"
-	equal "send: lanes lost" "$(jq .lanes_lost send.json)" "$lost"
-	equal "recv: lanes lost" "$(jq .lanes_lost recv.json)" "$lost"
-	echo "packets that went again: $(jq .packets_resent send.json)"
+	equal "send: lanes lost" "$send_lanes_lost" "$lost"
+	equal "recv: lanes lost" "$recv_lanes_lost" "$lost"
+	echo "packets that went again: $send_packets_resent"
 	judge_source "$source" "$bytes" d0
 	judge_content "$destination" "$bytes" d0
 	succeeds "no process is left" programs_down

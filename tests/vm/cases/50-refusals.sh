@@ -27,17 +27,13 @@ case_a_device_without_migration_is_refused()
 nic_for_vfio()
 {
 	local nic address
-	for nic in /sys/bus/pci/devices/*; do
-		[ "$(cat "$nic/vendor")$(cat "$nic/device")" = 0x80860x10d3 ] || continue
-		address=${nic##*/}
-		modprobe vfio-pci
-		[ ! -e "$nic/driver" ] || echo "$address" >"$nic/driver/unbind"
-		echo vfio-pci >"$nic/driver_override"
-		echo "$address" >/sys/bus/pci/drivers_probe
-		echo "$address"
-		return
-	done
-	return 1
+	read -r address < <(network_cards) || return
+	nic=/sys/bus/pci/devices/$address
+	modprobe vfio-pci
+	[ ! -e "$nic/driver" ] || echo "$address" >"$nic/driver/unbind"
+	echo vfio-pci >"$nic/driver_override"
+	echo "$address" >/sys/bus/pci/drivers_probe
+	echo "$address"
 }
 
 case_a_network_card_without_migration_is_refused()

@@ -34,16 +34,29 @@ pair_of_rails()	# pair_of_rails SEED [KEY=VALUE...]
 	sources=("$source") destinations=("$destination")
 }
 
-# on_rail SIDE NUMBER: what its lanes carried, in bytes
-on_rail() { jq --arg rail "$2" '[.lanes[] | select(.rail == $rail) | .bytes] | add // 0' "$1.json"; }
+# on_rail SIDE RAIL: how many lanes, and the bytes that they carried, as on_rail_lanes and on_rail_bytes
+on_rail()
+{
+	local rails=${1}_lane_rails bytes_of=${1}_lane_bytes i
+	read -ra rails <<<"${!rails}"
+	read -ra bytes_of <<<"${!bytes_of}"
+	on_rail_lanes=0 on_rail_bytes=0
+	for i in "${!rails[@]}"; do
+		[ "${rails[$i]}" = "$2" ] || continue
+		on_rail_lanes=$((on_rail_lanes + 1))
+		on_rail_bytes=$((on_rail_bytes + bytes_of[i]))
+	done
+}
 
 judge_rails()	# judge_rails LEAST: bytes on each of them
 {
 	local rail
 	for rail in "${rails[@]}"; do
-		equal "send: lanes on $rail" "$(jq --arg rail "$rail" '[.lanes[] | select(.rail == $rail)] | length' send.json)" 4
-		at_least "send: bytes on $rail" "$(on_rail send "$rail")" "$1"
-		at_least "recv: bytes on ${rail#*=}" "$(on_rail recv "${rail#*=}")" "$1"
+		on_rail send "$rail"
+		equal "send: lanes on $rail" "$on_rail_lanes" 4
+		at_least "send: bytes on $rail" "$on_rail_bytes" "$1"
+		on_rail recv "${rail#*=}"
+		at_least "recv: bytes on ${rail#*=}" "$on_rail_bytes" "$1"
 	done
 }
 
@@ -70,7 +83,7 @@ rails_carry()
 	read_results send recv
 	judge_ends
 	judge_rails $((bytes / 3))
-	equal "recv: lanes lost" "$(jq .lanes_lost recv.json)" 0
+	equal "recv: lanes lost" "$recv_lanes_lost" 0
 	at_least "bytes over the first link" $((first - first_before)) $((bytes / 3))
 	at_least "bytes over the second link" $((second - second_before)) $((bytes / 3))
 	far_down
@@ -99,10 +112,11 @@ rail_goes_down()
 	read_results send recv
 	judge_ends
 	judge_rails 1
-	equal "send: lanes lost" "$(jq .lanes_lost send.json)" 4
-	equal "recv: lanes lost" "$(jq .lanes_lost recv.json)" 4
-	at_least "packets that went again" "$(jq .packets_resent send.json)" 1
-	at_least "bytes on the rail that lives" "$(on_rail send "${rails[0]}")" $((bytes / 2))
+	equal "send: lanes lost" "$send_lanes_lost" 4
+	equal "recv: lanes lost" "$recv_lanes_lost" 4
+	at_least "packets that went again" "$send_packets_resent" 1
+	on_rail send "${rails[0]}"
+	at_least "bytes on the rail that lives" "$on_rail_bytes" $((bytes / 2))
 	far_down
 	[ $claims_wrong = 0 ] || show_programs
 }

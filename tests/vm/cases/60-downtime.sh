@@ -1,9 +1,6 @@
 # shellcheck shell=bash
 # Pre-copy, the estimate and its limit, recordings, gates that others open: with real devices.
 
-# fact FILTER: of the source's JSON
-fact() { jq -r "$1" send.json; }
-
 # precopied PARAMETER...: a device of 24 MB whose PRE_COPY gives 16 MB of it, and content that is right
 precopied()
 {
@@ -15,8 +12,8 @@ precopied()
 	equal "send: transport" "$send_transport" "$transport"
 	judge_content "$destination" "$(status_of "$destination" bytes_loaded)" d0
 	equal "all that was saved was loaded" "$(status_of "$destination" bytes_loaded)" "$(status_of "$source" bytes_saved)"
-	at_least "bytes before the stop" "$(fact '.budget.devices[0].precopy_bytes')" 16000000
-	at_most "bytes after it" "$(fact '.budget.devices[0].stop_copy_bytes')" 9000000
+	at_least "bytes before the stop" "$send_precopy_bytes" 16000000
+	at_most "bytes after it" "$send_stop_copy_bytes" 9000000
 	[ $claims_wrong = 0 ] || show_programs
 }
 
@@ -45,7 +42,7 @@ case_precopy_off_leaves_all_to_the_stop()
 	transfer
 	equal "send: exit code" "$send_code" 0
 	judge_content "$destination" "$(status_of "$destination" bytes_loaded)" d0
-	equal "bytes before the stop" "$(fact '.budget.devices[0].precopy_bytes')" 0
+	equal "bytes before the stop" "$send_precopy_bytes" 0
 	[ $claims_wrong = 0 ] || show_programs
 }
 
@@ -130,6 +127,13 @@ case_a_recording_is_played_into_a_device()
 	[ $claims_wrong = 0 ] || show_programs
 }
 
+# held_by_the_gate FOR: asked what goes on, the receiver says that all is loaded and which keys its device waits for.
+held_by_the_gate()
+{
+	kill -USR1 "$recv_pid"
+	grep -q "config state is next; waits for $1 (the gate)" recv.err
+}
+
 # A VMM's devices, a gate, and both its keys in the hands of a script.
 case_a_script_opens_the_gate_of_a_vmms_devices()
 {
@@ -144,10 +148,10 @@ case_a_script_opens_the_gate_of_a_vmms_devices()
 	sources=(vfio:fd=9) destinations=(vfio:fd=9)
 	start_recv
 	start send
-	sleep 3
+	wait_for 60 held_by_the_gate "the VMM's platform, the token" || wrong "the gate holds it" "$(tail -n 3 recv.err)"
 	equal "no config was written before the keys" "$(status_of "$kernel_destination" config_writes)" 0
 	echo 1 >&8
-	sleep 1
+	wait_for 60 held_by_the_gate "the token" || wrong "one key is there" "$(tail -n 3 recv.err)"
 	equal "nor with one key" "$(status_of "$kernel_destination" config_writes)" 0
 	echo 1 >&7
 	finish send 60

@@ -270,7 +270,7 @@ case_rdma_a_slow_destination_needs_neither_memory_nor_retries()
 	equal "exit codes" "$send_code $recv_code" "0 0"
 	judge_content "$destination" $((24 << 20)) d0
 	equal "messages that found no receive" "$(rnr_errors)" "$rnr"
-	arena=$(jq .arena_bytes recv.json)
+	arena=$recv_arena_bytes
 	at_least "recv: bytes at its peak" "$recv_peak" "$arena"
 	at_most "recv: bytes at its peak" "$recv_peak" $((arena + (16 << 20)))
 	at_most "send: bytes at its peak" "$send_peak" $((arena + (16 << 20)))

@@ -5,14 +5,15 @@
 # finds VERDICT CHECK WHAT: one such line, of a pattern; its command is then in $mend
 finds()
 {
+	local head what command found=''
 	mend=''
-	if jq -e --arg v "$1" --arg c "$2" --arg w "$3" 'any(.check == $c and .verdict == $v and (.what | test($w)))' \
-		doctor.json >/dev/null; then
-		right "$1 $2: $3"
-	else
-		wrong "$1 $2: $3" "$(jq -r --arg c "$2" '.[] | select(.check == $c) | "\(.verdict) \(.what)"' doctor.json; cat doctor.err)"
-	fi
-	mend=$(jq -r --arg v "$1" --arg c "$2" --arg w "$3" 'map(select(.check == $c and .verdict == $v and (.what | test($w)))) | .[0].mend // ""' doctor.json)
+	while IFS=$'\x1f' read -r head what command; do
+		if [ "$head" = "$1 $2" ] && [[ $what =~ $3 ]]; then
+			found=1 mend=$command
+			break
+		fi
+	done <doctor.lines
+	if [ -n "$found" ]; then right "$1 $2: $3"; else wrong "$1 $2: $3" "$(grep -a " $2"$'\x1f' doctor.lines; cat doctor.err)"; fi
 	[ "$1" = PASS ] || [ -n "$mend" ] || wrong "something mends it" nothing
 }
 
@@ -74,10 +75,8 @@ case_doctor_finds_a_link_that_is_down()
 
 case_doctor_binds_a_network_card_to_vfio()
 {
-	local nic address=''
-	for nic in /sys/bus/pci/devices/*; do
-		[ "$(cat "$nic/vendor")$(cat "$nic/device")" != 0x80860x10d3 ] || address=${nic##*/}
-	done
+	local address=''
+	read -r address < <(network_cards)
 	# As it was before anybody gave it to VFIO.
 	if [ -e "/sys/bus/pci/devices/$address/driver" ]; then echo "$address" >"/sys/bus/pci/devices/$address/driver/unbind"; fi
 	echo >"/sys/bus/pci/devices/$address/driver_override"

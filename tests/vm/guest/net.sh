@@ -119,11 +119,22 @@ net_mend()
 	net_touched=''
 	second_down
 	far_down
+	rdma link delete rxe5 2>/dev/null || true
+	[ ! -d /sys/module/e1000e ] || modprobe -r e1000e
 	for end in va vb lo; do tc qdisc del dev $end root 2>/dev/null || true; done
 	ip link set va up
 	ip link set vb up
 	neighbours_up
 	rdma_renew
+}
+
+# network_cards: the PCI addresses of the emulated ones. The first is on the machine's own bus, the second on NUMA node 1.
+network_cards()
+{
+	local nic
+	for nic in /sys/bus/pci/devices/*; do
+		[ "$(<"$nic/vendor")$(<"$nic/device")" != 0x80860x10d3 ] || echo "${nic##*/}"
+	done
 }
 
 # gid_index DEVICE IP: prints the index of the address among the device's GIDs.

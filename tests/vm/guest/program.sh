@@ -94,12 +94,13 @@ start_recv()
 	wait_for 20 listening || { echo "recv is not ready after 20 s" >&2; cat recv.err >&2; }
 }
 
-# doctor [OPTION...]: an examination; what it found is in doctor.json, its exit code in doctor_code. doctor_launcher starts it.
+# doctor [OPTION...]: an examination; what it found is in doctor.json and, line by line, in doctor.lines, its exit code in doctor_code. doctor_launcher starts it.
 doctor_launcher=()
 doctor()
 {
 	doctor_code=0
 	"${doctor_launcher[@]}" "$PROGRAM" doctor --json "$@" >doctor.json 2>doctor.err || doctor_code=$?
+	jq -r '.[] | "\(.verdict) \(.check)\u001f\(.what)\u001f\(.mend // "")"' doctor.json >doctor.lines || true
 }
 
 # transfer: one migration, from both programs' start to their end.
@@ -134,21 +135,11 @@ read_results()
 {
 	local side fact
 	for side in send recv; do
-		for fact in message name source_state destination_state transport gate loader integrity bytes downtime_us lanes \
-			packets fewest most per_lane order held_by; do printf -v "${side}_$fact" %s ''; done
+		for fact in message name source_state destination_state transport gate loader integrity payload authentication refused bytes \
+			lanes_lost packets_resent downtime_us arena_bytes lanes packets fewest most per_lane lane_rails lane_bytes order held_by \
+			gates nodes slots_node precopy_bytes stop_copy_bytes; do printf -v "${side}_$fact" %s ''; done
 	done
-	# An empty file must not shift the others.
-	for side in "$@"; do [ -s "$side.json" ] || echo '{}' >"$side.json"; done
-	eval "$(jq -r '
-		(input_filename | split(".")[0]) as $side | select(.result)
-		| { message: .result.message, name: .result.name, source_state: .result.source_state,
-		    destination_state: .result.destination_state, transport, gate, loader, integrity, bytes, downtime_us,
-		    lanes: (.lanes | length), packets: ([.lanes[].packets] | add // 0),
-		    fewest: ([.lanes[].packets] | min // 0), most: ([.lanes[].packets] | max // 0),
-		    per_lane: ([.lanes[].packets | tostring] | join(" ")),
-		    order: ([.devices[].order | tostring] | join(" ")),
-		    held_by: ([.devices[].held_by] | join(";")) }
-		| to_entries[] | "\($side)_\(.key)=\(.value | tostring | @sh)"' "${@/%/.json}" 2>/dev/null)"
+	eval "$("$top/build/vm/facts" "${@/%/.json}")"
 }
 
 # Ends what a test left running; true if there was nothing.
