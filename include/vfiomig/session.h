@@ -79,7 +79,7 @@ struct vfiomig_options {
 	size_t size;	  /* sizeof(struct vfiomig_options) of the caller */
 	const char *peer; /* source: HOST:PORT, [V6]:PORT or unix:PATH of the destination; copied */
 	const char *bind; /* source: local address of control and lanes; NULL: the kernel's choice; copied */
-	/* Destination: where the source will come; stays the caller's, and outlives the session. */
+	/* Destination: where the source will come, of one session at a time; stays the caller's, and outlives the session. */
 	struct vfiomig_listener *listener;
 	enum vfiomig_transport transport; /* RDMA: refused where no RDMA device reaches the peer (PREFLIGHT) */
 	enum vfiomig_loader loader;	  /* destination */
@@ -316,6 +316,13 @@ int vfiomig_session_budget(struct vfiomig_session *session, struct vfiomig_budge
  * without the flag the session stops the devices when it thinks fit.
  */
 void vfiomig_session_switchover(struct vfiomig_session *session);
+
+/*
+ * Source: precopy_bytes_per_s_max and downtime_limit_ms of the options from now on, 0: none. Any thread, any time: a limit that the devices
+ * have stood still for already gives them back, unless it is committed.
+ */
+void vfiomig_session_set_limits(struct vfiomig_session *session, uint64_t precopy_bytes_per_s_max,
+				unsigned downtime_limit_ms);
 
 /* The VMM's own iterables are out (source); the VMM's platform is loaded (destination). Any thread, once. */
 void vfiomig_session_iterables_done(struct vfiomig_session *session);

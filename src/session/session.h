@@ -95,12 +95,14 @@ struct vfiomig_session {
 	bool started;
 	struct vfiomig_session *kept_next; /* after _close, if a device is stuck; nobody follows it */
 
-	int cancel_fd;	     /* the user's wish */
-	atomic_bool yanked;  /* the user's last resort */
-	atomic_int yank_fd;  /* the control connection's, while it stands; -1: there is none */
-	atomic_uint yankers; /* who may use that number right now */
-	int stop_fd;	     /* core's: every wait of the data path ends */
-	int notify_fd;	     /* for the caller's event loop */
+	int cancel_fd;			       /* the user's wish */
+	atomic_bool yanked;		       /* the user's last resort */
+	atomic_int yank_fd;		       /* the control connection's, while it stands; -1: there is none */
+	atomic_uint yankers;		       /* who may use that number right now */
+	atomic_ullong precopy_bytes_per_s_max; /* these two are the options' at first */
+	unsigned downtime_limit_ms;	       /* under snapshot_lock, as core's own */
+	int stop_fd;			       /* core's: every wait of the data path ends */
+	int notify_fd;			       /* for the caller's event loop */
 
 	unsigned devices;
 	struct session_device device[VFIOMIG_DEVICES_MAX];

@@ -41,6 +41,11 @@ struct session_precopy {
 	uint64_t initial_packets;
 };
 
+/* Source: what the limit of PRE_COPY is counted from: its beginning, or the limit's last change. */
+struct session_pace {
+	uint64_t bytes_per_s_max, since_ns, since_bytes;
+};
+
 /* What a device's thread waits for inside a long request, for session_describe.c alone. */
 enum session_await {
 	AWAIT_NOTHING = 0,
@@ -70,6 +75,7 @@ struct session_device {
 	struct reader reader;			      /* source; the thread's */
 	size_t packet_bytes;			      /* source: how much is read into a slot; the thread's */
 	uint64_t slot_wait_us;			      /* source: before the packet that is being made; the thread's */
+	struct session_pace pace;		      /* source, in PRE_COPY; the thread's */
 	bool precopy_done;			      /* source: the reader reads since PRE_COPY; the thread's */
 	uint64_t first_packet_ns;		      /* source: when the first of STOP_COPY was full */
 	atomic_bool precopy_end;		      /* source: PRE_COPY has done what it can */

@@ -31,16 +31,33 @@ static int pause_for(struct session_device *device, int wait_ms, struct vfiomig_
 }
 
 /* The devices share the limit evenly: each keeps to its part, whatever the others leave over. */
-static int keep_to_limit(struct session_device *device, uint64_t began_ns, struct vfiomig_error *err)
+static uint64_t own_limit(const struct session_device *device)
 {
-	struct vfiomig_session *session = device->session;
-	uint64_t rate = session->options.precopy_bytes_per_s_max / session->devices;
+	uint64_t all = atomic_load(&device->session->precopy_bytes_per_s_max);
+
+	return all && all < device->session->devices ? 1 : all / device->session->devices;
+}
+
+static void set_pace(struct session_device *device, uint64_t bytes_per_s_max)
+{
+	device->pace = (struct session_pace){ bytes_per_s_max, clock_now_ns(), device->counts.bytes };
+}
+
+static int keep_to_limit(struct session_device *device, struct vfiomig_error *err)
+{
+	const struct session_pace *pace = &device->pace;
 	int rc = 0;
 
-	while (!rc && session->options.precopy_bytes_per_s_max && !atomic_load(&device->precopy_end)) {
-		double due_ns = (double)device->counts.bytes * 1e9 / (double)(rate ? rate : 1);
-		double left_ms = (due_ns - (double)(clock_now_ns() - began_ns)) / (double)NS_PER_MS;
+	while (!rc && !atomic_load(&device->precopy_end)) {
+		uint64_t limit = own_limit(device);
+		double due_ns, left_ms;
 
+		if (limit != pace->bytes_per_s_max)
+			set_pace(device, limit);
+		if (!limit)
+			break;
+		due_ns = (double)(device->counts.bytes - pace->since_bytes) * 1e9 / (double)limit;
+		left_ms = (due_ns - (double)(clock_now_ns() - pace->since_ns)) / (double)NS_PER_MS;
 		if (left_ms < 1)
 			break;
 		rc = pause_for(device, left_ms < 1000 ? (int)left_ms : 1000, err);
@@ -136,8 +153,8 @@ static int settle(struct session_device *device, struct vfiomig_error *err)
 int session_precopy_stream(struct session_device *device, struct vfiomig_error *err)
 {
 	int rc = begin(device, err);
-	uint64_t began_ns = clock_now_ns();
 
+	set_pace(device, own_limit(device));
 	while (!rc && !atomic_load(&device->precopy_end)) {
 		enum reader_stop stop;
 		uint64_t read_began_ns, waited_ns = atomic_load(&device->wait_ns);
@@ -148,7 +165,7 @@ int session_precopy_stream(struct session_device *device, struct vfiomig_error *
 		rc = rc ? rc : note(device, clock_now_ns() - read_began_ns - waited_ns, stop != READER_FULL, err);
 		if (!rc && stop != READER_FULL)
 			rc = pause_for(device, LOOK_MS, err);
-		rc = rc ? rc : keep_to_limit(device, began_ns, err);
+		rc = rc ? rc : keep_to_limit(device, err);
 	}
 	return rc ? rc : settle(device, err);
 }

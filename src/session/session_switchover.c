@@ -178,7 +178,8 @@ static void tell_estimate(struct vfiomig_session *session, uint64_t expected_us,
 		session_tell(session, &event);
 }
 
-static void refuse_switchover(struct vfiomig_session *session, const struct vfiomig_estimate *estimate)
+static void refuse_switchover(struct vfiomig_session *session, const struct vfiomig_estimate *estimate,
+			      unsigned limit_ms)
 {
 	const struct session_device *device = &session->device[estimate->slowest_device];
 	struct vfiomig_error err = { 0 };
@@ -186,10 +187,20 @@ static void refuse_switchover(struct vfiomig_session *session, const struct vfio
 	error_set(&err, VFIOMIG_TIMEOUT, ETIMEDOUT, "downtime-limit",
 		  "the devices would stand still for about %llu ms, and the limit is %u ms: nothing was stopped (the "
 		  "longest takes '%s', %.1f MiB are left in all)",
-		  (unsigned long long)(estimate->expected_us / 1000), session->options.downtime_limit_ms,
-		  device->device->spec, (double)estimate->stop_copy_bytes / (1 << 20));
+		  (unsigned long long)(estimate->expected_us / 1000), limit_ms, device->device->spec,
+		  (double)estimate->stop_copy_bytes / (1 << 20));
 	session->due_told = true;
 	session_step(session, &(struct core_event){ .kind = CORE_FAILED, .error = &err });
+}
+
+static unsigned downtime_limit_ms(struct vfiomig_session *session)
+{
+	unsigned limit_ms;
+
+	pthread_mutex_lock(&session->snapshot_lock);
+	limit_ms = session->downtime_limit_ms;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	return limit_ms;
 }
 
 void session_judge_switchover(struct vfiomig_session *session)
@@ -197,6 +208,7 @@ void session_judge_switchover(struct vfiomig_session *session)
 	const struct vfiomig_options *options = &session->options;
 	struct vfiomig_estimate estimate;
 	uint64_t now = clock_now_ns();
+	unsigned limit_ms;
 	bool ready;
 
 	if (session->role != VFIOMIG_SOURCE || session->core.phase != PHASE_PRECOPY || session->due_told)
@@ -211,10 +223,10 @@ void session_judge_switchover(struct vfiomig_session *session)
 		return;
 	if (!session->due_since_ns)
 		session->due_since_ns = now;
-	if (options->downtime_limit_ms && !(options->flags & VFIOMIG_PROBE) &&
-	    estimate.expected_us > options->downtime_limit_ms * 1000ULL) {
+	limit_ms = downtime_limit_ms(session);
+	if (limit_ms && !(options->flags & VFIOMIG_PROBE) && estimate.expected_us > limit_ms * 1000ULL) {
 		if (!precopies(session) || now - session->due_since_ns > PATIENCE_MS * NS_PER_MS)
-			refuse_switchover(session, &estimate);
+			refuse_switchover(session, &estimate, limit_ms);
 		return;
 	}
 	session->due_told = true;
@@ -227,6 +239,18 @@ void session_judge_switchover(struct vfiomig_session *session)
 void vfiomig_session_switchover(struct vfiomig_session *session)
 {
 	atomic_store(&session->switchover_asked, true);
+}
+
+void vfiomig_session_set_limits(struct vfiomig_session *session, uint64_t precopy_bytes_per_s_max,
+				unsigned downtime_limit_ms)
+{
+	atomic_store(&session->precopy_bytes_per_s_max, precopy_bytes_per_s_max);
+	pthread_mutex_lock(&session->snapshot_lock);
+	session->downtime_limit_ms = downtime_limit_ms;
+	session->core.downtime_limit_ns = downtime_limit_ms * NS_PER_MS;
+	pthread_mutex_unlock(&session->snapshot_lock);
+	for (unsigned d = 0; d < session->devices; d++)
+		session_signal(session->device[d].wake_fd); /* one that keeps to the limit may be asleep for it */
 }
 
 int vfiomig_session_estimate(struct vfiomig_session *session, struct vfiomig_estimate *estimate)

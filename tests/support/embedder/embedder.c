@@ -52,7 +52,6 @@ struct half {
 static const enum trouble first[][SIDES] = {
 	{ NOTHING, NOTHING }, { CANCEL, NOTHING }, { NOTHING, CANCEL_AT_COMMIT }, { CLOSE, NOTHING }
 };
-
 enum { FIRST_ROUNDS = sizeof(first) / sizeof(first[0]) };
 
 static struct half half[SIDES];
@@ -104,6 +103,7 @@ static void look(struct half *this)
 		wrong("no statistics");
 	vfiomig_session_estimate(this->session, &estimate);
 	vfiomig_session_describe(this->session, nowhere, NULL);
+	vfiomig_session_set_limits(this->session, 0, 0);
 	vfiomig_session_id(this->session, id);
 	vfiomig_session_prepared(this->session);
 	vfiomig_session_result(this->session, &result);
