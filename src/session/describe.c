@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/core_table.h"
+#include "core/core_table.h"
 #include "session/session.h"
 
 struct printer {

@@ -11,8 +11,8 @@
 
 #include <vfiomig/session.h>
 
-#include "session/core.h"
-#include "session/flow.h"
+#include "core/core.h"
+#include "core/flow.h"
 #include "session/session_device.h"
 
 enum { DESCRIBE_LABEL_BYTES = 128 };

@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/account.h"
+#include "core/budget.h"
+#include "core/core.h"
 #include "device/device.h"
 #include "io/loader.h"
 #include "io/reader.h"
-#include "session/account.h"
-#include "session/budget.h"
-#include "session/core.h"
 #include "wire/packet.h"
 #include "wire/telemetry.h"
 

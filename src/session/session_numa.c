@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/placement.h"
-#include "session/numa.h"
+#include "core/numa.h"
 #include "session/session.h"
 
 static struct numa_wish wish_of(const struct vfiomig_session *session)

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sized.h"
-#include "session/estimate.h"
+#include "core/estimate.h"
 #include "session/session.h"
 
 enum {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "session/core_table.h"
+#include "core/core_table.h"
 #include "session/session.h"
 
 /* Phases once, lanes lost and replaced, and the few others. */

@@ -59,7 +59,7 @@ enum telemetry_at {
 struct telemetry_spans {
 	uint16_t number; /* the source's */
 	struct telemetry_span span[TELEMETRY_SPANS];
-	/* Within the stream: each instant is load, else wire, else read, else slot wait, else hand-over (session/account.h). */
+	/* Within the stream: each instant is load, else wire, else read, else slot wait, else hand-over (core/account.h). */
 	uint64_t load_ns, wire_ns, read_ns, wait_ns, hand_over_ns;
 	/* How long each stage was busy in it, whatever the others did. */
 	uint64_t wire_busy_ns, read_busy_ns, wait_busy_ns, reorder_ns;

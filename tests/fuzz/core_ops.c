@@ -2,7 +2,7 @@
 /*
  * A destination's core (or, by a bit of the first byte, a source's) fed by a stream of operations: after how
  * long, and which event of those that a shell or a hostile peer could bring at this point. The walk of
- * tests/model/session_core_walk.c sees every state with few times; this one sees few states with any times and numbers.
+ * tests/model/core_walk.c sees every state with few times; this one sees few states with any times and numbers.
  * The witness judges every action; in the end the answers to what is outstanding, and silence, must lead to the end.
  */
 #include <string.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/core.h"
+#include "core/core.h"
 
 enum { RIG_ALL = 0xff, RIG_NONE = 0 };
 

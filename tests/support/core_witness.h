@@ -256,7 +256,7 @@ static inline const char *witness_action(struct witness *witness, const struct c
 		return NULL;
 	case ACTION_RESEND:
 		return witness->source ? NULL : "a destination sends again";
-	case ACTION_FENCE_LANE: /* in which order: tests/model/session_core_pair.c */
+	case ACTION_FENCE_LANE: /* in which order: tests/model/core_pair.c */
 	case ACTION_STOP_WAITS:
 		return NULL;
 	case ACTION_FINISH:

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "session/core.h"
+#include "core/core.h"
 
 enum { WITNESS_DEVICES = 2 };
 

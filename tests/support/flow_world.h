@@ -12,7 +12,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "session/flow.h"
+#include "core/flow.h"
 #include "support/random.h"
 
 enum { DEVICES = 4, LANES = 8, SLOTS_MAX = 9, PACKETS_MAX = 60 };

@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "control/address.h"
 #include "control/frame.h"
-#include "session/plan.h"
+#include "core/plan.h"
 #include "wire/hello.h"
 #include "wire/immediate.h"
 

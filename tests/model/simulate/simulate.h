@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "core/core.h"
+#include "core/flow.h"
+#include "core/plan.h"
 #include "device/device.h"
-#include "session/core.h"
-#include "session/flow.h"
-#include "session/plan.h"
 #include "support/random.h"
 #include "transport/loop.h"
 #include "wire/journal.h"
