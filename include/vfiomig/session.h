@@ -191,7 +191,7 @@ struct vfiomig_stats {
 	struct vfiomig_pending pending[VFIOMIG_DEVICES_MAX];
 };
 
-/* How it ended. */
+/* How it ended. It never grows, and so has no size: what is to be told beyond this is told by _stats. */
 struct vfiomig_result {
 	struct vfiomig_error error; /* code VFIOMIG_OK and an empty text on success */
 	char source_state[16];	    /* "running", "stopped", "retired", "stuck", "unknown" */

@@ -25,6 +25,9 @@ struct demo_options {
 	const char *timeline; /* path of the page, or NULL */
 };
 
+/* Both ends are here: silence between them means a busy machine, not a dead peer. */
+enum { PEER_TIMEOUT_MS = 10000 };
+
 enum { KEY_BYTES = 'b', KEY_DEVICES = 'n', KEY_QPS = 'q', KEY_GATE = 0x100, KEY_JSON, KEY_TIMELINE };
 
 static const struct argp_option demo_argp_options[] = {
@@ -105,6 +108,7 @@ static void make_specs(struct demo *demo)
 	demo->transfer = (struct transfer_options){
 		.devices = options->devices,
 		.transport = VFIOMIG_TRANSPORT_TCP,
+		.peer_timeout_ms = PEER_TIMEOUT_MS,
 		.gate = options->gate,
 		.json = options->json,
 		.output = options->output,
