@@ -95,6 +95,7 @@ asked_send()
 	pids+=($!) pid_recv=$!
 	until_true listening recv "$pid_recv"
 	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' recv.err)
+	until_true grep -q '"CONNECT"' recv.events # what it says before a source comes
 	# The next line is torn, wherever it is.
 	head -c $((1000 - $(wc -c <recv.events))) /dev/zero | tr '\0' x >>recv.events
 	"$PROGRAM" probe --to "127.0.0.1:$port" --device sim:bytes=1M >probe.json 2>probe.err
@@ -138,37 +139,48 @@ asked_send()
 	said refused '--progress loud: it takes auto, tty, log, json or off'
 }
 
-# on_terminal COLUMNS TERM ARG...: demo on a pseudo-terminal, what it wrote there in tty.out.
+# on_terminal COLUMNS TERM SHOWN ARG...: send on a pseudo-terminal, held at the gate until it shows SHOWN ("": at once); what it wrote in tty.out.
 on_terminal()
 {
-	local columns=$1 term=$2
-	shift 2
-	TERM=$term timeout -k 5 $patience_s script -qec "stty cols $columns; $PROGRAM demo --bytes 64M --json $* >demo.json" tty.log \
-		</dev/null >/dev/null 2>&1
-	tr -d '\n' <tty.log | grep -o 'in all, over TCP on this machine.*Script done' |
-		sed 's/^in all, over TCP on this machine\r*//; s/\r*Script done$//' >tty.out
-	rm tty.log
+	local columns=$1 term=$2 shown=$3
+	shift 3
+	rm -f ready.fifo tty.log
+	mkfifo ready.fifo
+	exec {ready}<>ready.fifo
+	recv --once --device sim:bytes=1M --config-after-iter on --platform-ready-fd "$ready"
+	TERM=$term timeout -k 5 $patience_s script -qefc "stty cols $columns
+		$PROGRAM send --to 127.0.0.1:$port --device sim:bytes=1M --json $* >send.json" tty.log </dev/null >/dev/null 2>&1 3>&- &
+	pids+=($!)
+	until_true answers recv "waits for the VMM's platform \(the gate\)"
+	[[ -z $shown ]] || until_true grep -q "$shown" tty.log
+	echo >&"$ready"
+	ended recv
+	wait "${pids[-1]}"
+	exec {ready}>&-
+	((recv_code == 0)) || fail "recv ended with $recv_code" || return
+	sed 1d tty.log | tr -d '\n' | sed 's/\r*Script done.*//' >tty.out
 }
 
 @test "on a terminal one line is rewritten, within its width, and taken away at the end" {
-	on_terminal 40 xterm
+	on_terminal 40 xterm DRAIN
 	grep -q $'\r' tty.out || fail "nothing is rewritten"
 	! grep -q $'\033' tty.out || fail "an escape sequence"
 	tr '\r' '\n' <tty.out >lines.out
-	grep -q '^STREAM' lines.out
+	grep -q '^DRAIN' lines.out
 	[[ $(awk '{ if (length($0) > most) most = length($0) } END { print most + 0 }' lines.out) -le 39 ]] || fail "a line is too long"
 	# The last thing on it are blanks, and then its beginning.
 	grep -Eq $'\r {4,}\r*$' tty.out || fail "the line stays"
 }
 
 @test "a terminal of one column, and one that gets narrower meanwhile, get no line that is too long" {
-	on_terminal 1 xterm
+	on_terminal 1 xterm ''
 	! grep -q '[A-Z]' tty.out || fail "something is shown"
+	rm ready.fifo
 	mkfifo ready.fifo
 	exec {ready}<>ready.fifo
 	recv --once --device sim:bytes=1M --config-after-iter on --platform-ready-fd "$ready"
 	# The terminal's own shell makes it narrower while the gate is shut.
-	TERM=xterm timeout -k 5 $patience_s script -qec "stty cols 70
+	TERM=xterm timeout -k 5 $patience_s script -qefc "stty cols 70
 		$PROGRAM send --to 127.0.0.1:$port --device sim:bytes=1M --json >send.json &
 		until [ -e shut ]; do sleep 0.05; done
 		stty cols 12; echo; echo NARROW; echo >ready.fifo; wait" tty.log </dev/null >/dev/null 2>&1 &
@@ -186,12 +198,12 @@ on_terminal()
 }
 
 @test "a terminal that cannot rewrite gets no progress unless it is asked for" {
-	on_terminal 80 dumb
-	! grep -q STREAM tty.out || fail "progress on a dumb terminal"
-	on_terminal 80 dumb --progress off
-	! grep -q STREAM tty.out
-	on_terminal 80 dumb --progress log
-	grep -q 'rdma-vfiomig: source: STREAM' tty.out
+	on_terminal 80 dumb ''
+	! grep -q DRAIN tty.out || fail "progress on a dumb terminal"
+	on_terminal 80 dumb '' --progress off
+	! grep -q DRAIN tty.out
+	on_terminal 80 dumb DRAIN --progress log
+	grep -q '^rdma-vfiomig: .*DRAIN' tty.out
 }
 
 @test "in a log progress is a line with each phase, and silence is the default" {
