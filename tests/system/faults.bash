@@ -64,7 +64,11 @@ receive_again()
 }
 
 died() { local pid=pid_$1; kill -KILL "${!pid}"; }
-stopped() { local pid=pid_$1; kill -STOP "${!pid}"; }
+
+# The signal is taken by one thread, whenever that has a processor; until then the others go on.
+all_stopped() { ! sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/task"/*/status | grep -qv T; }
+
+stopped() { local pid=pid_$1; kill -STOP "${!pid}" && until_true all_stopped "${!pid}"; }
 awake() { local pid=pid_$1; kill -CONT "${!pid}"; }
 
 next_migration()

@@ -68,7 +68,7 @@ hold()
 	HOLD) # the source sleeps, and does not hear PREPARED
 		at_send=
 		hold_by_gate --peer-timeout 60
-		kill -STOP "$pid_send"
+		stopped send
 		open_gate
 		at recv HOLD
 		;;
