@@ -11,7 +11,7 @@
 /* The "estimate" field of a report: the caller's reference, JSON's null if none was made; NULL if memory ran out. */
 json_t *estimate_json(const struct migration *migration);
 
-/* The terms, their sum, and the device that is slowest. Nothing if no estimate was made. Flushes @out. */
+/* The terms, their sum, and the device that is slowest. Nothing if no estimate was made. Flushes stdout. */
 void estimate_print(const struct migration *migration);
 
 /* "17 ms", or "17 ms to 40 ms" where the two differ. */

@@ -58,7 +58,10 @@ static void print_version(FILE *out, struct argp_state *state)
 	fprintf(out, "rdma-vfiomig %s (library %s)\n", VFIOMIG_VERSION, vfiomig_version());
 }
 
-/* One that was closed before us would be the next file's number: what is said on stderr would go into a device. */
+/*
+ * One that was closed before us would be the next file's number: what is said on stderr would go into a device. What takes its place is
+ * open the wrong way round, so that reading and writing fail as they would have.
+ */
 static int fill_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

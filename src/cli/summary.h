@@ -5,7 +5,7 @@
 
 #include "migration.h"
 
-/* Nothing for a migration whose sides never agreed: its sentence on stderr says it all. Flushes @out. */
+/* Nothing for a migration whose sides never agreed: its sentence on stderr says it all. Flushes stdout. */
 void summary_print(const struct migration *migration);
 
 #endif

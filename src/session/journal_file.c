@@ -254,15 +254,24 @@ static int read_name(int dir_fd, const char *name, struct vfiomig_journal *journ
 	return rc;
 }
 
-int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal)
+static int read_of(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal)
 {
 	char name[JOURNAL_NAME_BYTES];
 	int rc;
 
 	name_of(name, session, role);
-	rc = read_name(dir_fd, name, journal);
+	rc = read_record(dir_fd, name, journal);
 	if (!rc && (journal->role != role || memcmp(journal->session, session, 16)))
 		return -EPROTO; /* it was given another's name */
+	return rc;
+}
+
+int journal_file_read(int dir_fd, const uint8_t session[16], enum vfiomig_role role, struct vfiomig_journal *journal)
+{
+	int rc = read_of(dir_fd, session, role, journal);
+
+	if (!rc)
+		journal->held = lives(journal->pid, journal->pid_start);
 	return rc;
 }
 
@@ -270,13 +279,8 @@ int journal_file_expect(int dir_fd, enum vfiomig_journal_state expected, const s
 			struct vfiomig_error *err)
 {
 	struct vfiomig_journal found = { 0 };
-	char name[JOURNAL_NAME_BYTES];
-	int rc;
+	int rc = read_of(dir_fd, journal->session, journal->role, &found);
 
-	journal_file_name(name, journal);
-	rc = read_record(dir_fd, name, &found);
-	if (!rc && (found.role != journal->role || memcmp(found.session, journal->session, sizeof(found.session))))
-		rc = -EPROTO;
 	if (rc)
 		return error_set(err, VFIOMIG_INTERNAL, -rc, "journal",
 				 "%s cannot be written to the journal: %s in it cannot be read: %s",

@@ -84,7 +84,6 @@ static int create(struct vfiomig_session **out, enum vfiomig_role role, const st
 	atomic_init(&session->yank_fd, -1);
 	session_set_defaults(&session->options);
 	atomic_init(&session->precopy_bytes_per_s_max, options->precopy_bytes_per_s_max);
-	session->downtime_limit_ms = options->downtime_limit_ms;
 	session->missing_ns = MISSING_TIMEOUTS * session->options.peer_timeout_ms * NS_PER_MS;
 	pthread_mutex_init(&session->events.lock, NULL);
 	pthread_mutex_init(&session->poll_lock, NULL);
@@ -211,7 +210,7 @@ static void start_core(struct vfiomig_session *session)
 	}
 	/* _run starts too, and another thread that will commit, or shows statistics, may be looking already. */
 	pthread_mutex_lock(&session->snapshot_lock);
-	config.downtime_limit_ns = session->downtime_limit_ms * NS_PER_MS;
+	config.downtime_limit_ns = session->options.downtime_limit_ms * NS_PER_MS;
 	core_init(&session->core, &config, clock_now_ns());
 	for (unsigned d = 0; d < session->devices; d++) {
 		session->core.device[d].p2p = session->handles[d]->info.migration_flags & VFIOMIG_MIGRATION_P2P;

@@ -91,7 +91,8 @@ struct session_rail {
 
 struct vfiomig_session {
 	enum vfiomig_role role;
-	struct vfiomig_options options; /* with its defaults filled in; the strings are resolved and gone */
+	/* With its defaults filled in; the strings are resolved and gone. downtime_limit_ms may change, under snapshot_lock, as core's does. */
+	struct vfiomig_options options;
 	bool started;
 	struct vfiomig_session *kept_next; /* after _close, if a device is stuck; nobody follows it */
 
@@ -99,8 +100,7 @@ struct vfiomig_session {
 	atomic_bool yanked;		       /* the user's last resort */
 	atomic_int yank_fd;		       /* the control connection's, while it stands; -1: there is none */
 	atomic_uint yankers;		       /* who may use that number right now */
-	atomic_ullong precopy_bytes_per_s_max; /* these two are the options' at first */
-	unsigned downtime_limit_ms;	       /* under snapshot_lock, as core's own */
+	atomic_ullong precopy_bytes_per_s_max; /* the option's at first */
 	int stop_fd;			       /* core's: every wait of the data path ends */
 	int notify_fd;			       /* for the caller's event loop */
 

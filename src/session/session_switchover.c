@@ -198,7 +198,7 @@ static unsigned downtime_limit_ms(struct vfiomig_session *session)
 	unsigned limit_ms;
 
 	pthread_mutex_lock(&session->snapshot_lock);
-	limit_ms = session->downtime_limit_ms;
+	limit_ms = session->options.downtime_limit_ms;
 	pthread_mutex_unlock(&session->snapshot_lock);
 	return limit_ms;
 }
@@ -246,7 +246,7 @@ void vfiomig_session_set_limits(struct vfiomig_session *session, uint64_t precop
 {
 	atomic_store(&session->precopy_bytes_per_s_max, precopy_bytes_per_s_max);
 	pthread_mutex_lock(&session->snapshot_lock);
-	session->downtime_limit_ms = downtime_limit_ms;
+	session->options.downtime_limit_ms = downtime_limit_ms;
 	session->core.downtime_limit_ns = downtime_limit_ms * NS_PER_MS;
 	pthread_mutex_unlock(&session->snapshot_lock);
 	for (unsigned d = 0; d < session->devices; d++)
