@@ -155,7 +155,9 @@ static bool found_bad_cdev(struct doctor *doctor, const struct node *node)
 
 	if (iommu) {
 		doctor_find(doctor, DOCTOR_FAIL, "/dev/iommu cannot be opened: %s", strerror(iommu));
-		doctor_mend(doctor, iommu == ENOENT ? "modprobe iommufd" : "chmod a+rw /dev/iommu   # by root");
+		doctor_mend(doctor, iommu == ENOENT
+					    ? "modprobe iommufd"
+					    : "chown $USER /dev/iommu   # by root, USER: who runs rdma-vfiomig");
 	} else if (!node->cdev[0]) {
 		doctor_find(doctor, DOCTOR_FAIL, "vfio:%s has no file of its own: this kernel knows only IOMMU groups",
 			    node->id.id);
